@@ -1,0 +1,207 @@
+"""The seven Protocols (Space, Path, Coupling, Head, Field, Solver, Objective), their refinements, and the other views.
+
+Shapes everywhere: states `[B, *E]`, times `[B]`. `s -> t` reads from -> to; s > t is allowed.
+"""
+
+from typing import Any, Protocol, TypeVar, runtime_checkable
+
+from torch import Tensor, nn
+
+from pushforward.core.random import Gen
+from pushforward.core.records import Coeffs, Estimate, Loss, Pairs, Point, Step
+from pushforward.core.state import Cond, State
+
+__all__ = [
+    "AffinePath",
+    "Coupling",
+    "EndpointPath",
+    "Estimator",
+    "Field",
+    "FlowMap",
+    "Head",
+    "Law",
+    "Objective",
+    "Path",
+    "Schedule",
+    "Smooth",
+    "Solver",
+    "Space",
+]
+
+
+@runtime_checkable
+class Space(Protocol):
+    """Where states live. A motion u is a tangent vector, or on Tokens a row of jump rates."""
+
+    def move(self, x: State, u: State, dt: Tensor, *, generator: Gen = None) -> State:
+        """Follow motion `u` from `x` for a time `dt` `[B]`."""
+        ...
+
+    def noise(self, like: State, *, generator: Gen = None) -> State:
+        """Draws of the space's reference law, shaped like `like`."""
+        ...
+
+
+@runtime_checkable
+class Smooth(Space, Protocol):
+    """A space with geodesics: what order > 1 and metric losses need."""
+
+    def exp(self, x: State, u: State) -> State:
+        """End of the geodesic that leaves `x` with velocity `u` after unit time."""
+        ...
+
+    def log(self, x: State, y: State) -> State:
+        """The velocity at `x` whose geodesic reaches `y` after unit time."""
+        ...
+
+    def tangent(self, x: State, u: State) -> State:
+        """Projection of `u` on the tangent space at `x`."""
+        ...
+
+    def inner(self, x: State, u: State, v: State) -> Tensor:
+        """Riemannian inner product `[B]`."""
+        ...
+
+
+@runtime_checkable
+class Schedule(Protocol):
+    """Times `[B]` to the coefficients of x_t = alpha x1 + sigma x0, derivatives in closed form."""
+
+    def __call__(self, t: Tensor) -> Coeffs: ...
+
+
+@runtime_checkable
+class Path(Protocol):
+    """A conditional path: the law of x_t given its anchors, and its motion."""
+
+    @property
+    def space(self) -> Space:
+        """Where its states live."""
+        ...
+
+    def sample(self, pairs: Pairs, t: Tensor, *, generator: Gen = None) -> Point:
+        """A draw of x_t given the anchors."""
+        ...
+
+    def velocity(self, point: Point) -> State:
+        """Conditional motion at a drawn point; its mean given x_t is what fields learn."""
+        ...
+
+
+@runtime_checkable
+class EndpointPath(Path, Protocol):
+    """A path whose marginal motion follows from the law of x1 given x_t."""
+
+    def drift(self, law: "Law", x: State, t: Tensor) -> State:
+        """Marginal motion from p(x1 | x_t)."""
+        ...
+
+
+@runtime_checkable
+class AffinePath(EndpointPath, Protocol):
+    """x_t = alpha x1 + sigma x0 (+ gamma z)."""
+
+    def coeffs(self, t: Tensor) -> Coeffs:
+        """alpha, sigma and their derivatives."""
+        ...
+
+    def estimate(self, u: State, x: State, t: Tensor) -> Estimate:
+        """Both ends from a velocity: the one pivot between all parametrisations."""
+        ...
+
+
+@runtime_checkable
+class Coupling(Protocol):
+    """Who travels to whom: re-indexes (or moves) rows of two independent batches; `cond` belongs to `x1`."""
+
+    def __call__(self, x0: State, x1: State, cond: Cond = None, *, generator: Gen = None) -> Pairs: ...
+
+
+@runtime_checkable
+class Law(Protocol):
+    """What a net says about one quantity given x_t (Dirac, Normal, Categorical, Mixture)."""
+
+    @property
+    def mean(self) -> State:
+        """Its mean."""
+        ...
+
+    def loss(self, target: State) -> Tensor:
+        """A proper score `[B]`: squared error (mean over coordinates), cross-entropy, negative log-likelihood."""
+        ...
+
+
+@runtime_checkable
+class Head(Protocol):
+    """What the network is asked for, and how its answer becomes a velocity."""
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """The part of [0, 1] on which that velocity is regular, so that samplers know where to start and stop."""
+        ...
+
+    def check(self, path: Path) -> None:
+        """Raise `Incompatible` when this head makes no sense on `path`."""
+        ...
+
+    def law(self, out: State, x: State, t: Tensor) -> Law:
+        """The network's output read as a law of the asked quantity."""
+        ...
+
+    def target(self, path: Path, point: Point) -> State:
+        """What `law` is scored against at a drawn point."""
+        ...
+
+    def velocity(self, path: Path, law: Law, x: State, t: Tensor) -> State:
+        """The marginal velocity that follows from `law`."""
+        ...
+
+
+@runtime_checkable
+class Field(Protocol):
+    """Motion at x and t; any callable of this shape is one."""
+
+    def __call__(self, x: State, t: Tensor, cond: Cond = None) -> State: ...
+
+
+@runtime_checkable
+class Estimator(Protocol):
+    """Both ends seen from x and t."""
+
+    def __call__(self, x: State, t: Tensor, cond: Cond = None) -> Estimate: ...
+
+
+@runtime_checkable
+class FlowMap(Protocol):
+    """Arrival at time t of what was at x at time s."""
+
+    def __call__(self, x: State, s: Tensor, t: Tensor, cond: Cond = None) -> State: ...
+
+
+@runtime_checkable
+class Solver(Protocol):
+    """One step of following `dynamics` (a Field, Estimator, FlowMap or SDE: the solver's type says which)."""
+
+    def step(
+        self,
+        dynamics: Any,
+        x: State,
+        s: Tensor,
+        t: Tensor,
+        cond: Cond = None,
+        *,
+        carry: Any = None,
+        generator: Gen = None,
+    ) -> Step:
+        """From x at time s `[B]` to time t `[B]`."""
+        ...
+
+
+Batch = TypeVar("Batch", contravariant=True)
+
+
+@runtime_checkable
+class Objective(Protocol[Batch]):
+    """Batch -> Loss; also `.field(net)` or `.flow_map(net)`: what is trained is what is sampled."""
+
+    def __call__(self, net: nn.Module, batch: Batch, *, generator: Gen = None) -> Loss: ...

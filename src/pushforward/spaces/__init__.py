@@ -1,0 +1,8 @@
+"""Where states live: how to move, how to draw noise, and (smooth spaces) geodesics.
+
+A space knows no paths, networks or solvers; anything that needs time or learning belongs in a higher room.
+"""
+
+from pushforward.spaces.euclidean import Euclidean
+
+__all__ = ["Euclidean"]

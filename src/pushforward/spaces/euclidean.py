@@ -1,0 +1,53 @@
+"""Flat space."""
+
+import math
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from pushforward.core import Gen, State, align, dot, leaves, map_state, randn_like
+
+__all__ = ["Euclidean"]
+
+
+@dataclass(frozen=True)
+class Euclidean:
+    r"""Flat space R^E with standard normal noise; every mapping of tensors is one, too.
+
+    .. math:: \exp_x u = x + u, \qquad \log_x y = y - x, \qquad \langle u, v\rangle = \textstyle\sum_i u_i v_i
+
+    Shapes: states and motions `[B, *E]`, `dt` `[B]`.
+
+    Example:
+        >>> Euclidean().move(torch.zeros(1, 2), torch.ones(1, 2), torch.tensor([0.5]))
+        tensor([[0.5000, 0.5000]])
+    """
+
+    def move(self, x: State, u: State, dt: Tensor, *, generator: Gen = None) -> State:
+        """x + dt u."""
+        return map_state(lambda p, q: p + align(dt, q) * q, x, u)
+
+    def noise(self, like: State, *, generator: Gen = None) -> State:
+        """Standard normal draws."""
+        return map_state(lambda p: randn_like(p, generator=generator), like)
+
+    def noise_log_prob(self, x: State) -> Tensor:
+        """Log-density `[B]` of the noise, in nats."""
+        d = sum(p[0].numel() for p in leaves(x))
+        return -0.5 * dot(x, x) - 0.5 * d * math.log(2 * math.pi)
+
+    def exp(self, x: State, u: State) -> State:
+        """x + u."""
+        return map_state(lambda p, q: p + q, x, u)
+
+    def log(self, x: State, y: State) -> State:
+        """y - x."""
+        return map_state(lambda p, q: q - p, x, y)
+
+    def tangent(self, x: State, u: State) -> State:
+        """u: every vector is tangent."""
+        return u
+
+    def inner(self, x: State, u: State, v: State) -> Tensor:
+        """Dot product `[B]`."""
+        return dot(u, v)
