@@ -1,0 +1,61 @@
+"""The views of a trained network: a velocity, or both ends."""
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from pushforward.core import Cond, Estimate, Head, Law, Path, State
+from pushforward.fields.ends import require_affine
+
+__all__ = ["NetEstimator", "NetField"]
+
+
+@dataclass(frozen=True)
+class NetField:
+    r"""A network seen as a velocity field.
+
+    .. math:: v(x, t, c) = \mathrm{velocity}\big(\mathrm{law}(\mathrm{net}(x, t, c))\big)
+
+    Args:
+        net: `net(x, t, cond)` gives what `head` asks for, `[B, *E]`.
+        head: What the network says.
+        path: What turns it into a velocity.
+    """
+
+    net: nn.Module
+    head: Head
+    path: Path
+
+    def __post_init__(self) -> None:
+        self.head.check(self.path)
+
+    def law(self, x: State, t: Tensor, cond: Cond = None) -> Law:
+        """What the network says at `x` and `t`."""
+        return self.head.law(self.net(x, t, cond), x, t)
+
+    def __call__(self, x: State, t: Tensor, cond: Cond = None) -> State:
+        """Marginal velocity at `x` `[B, *E]` and `t` `[B]`."""
+        return self.head.velocity(self.path, self.law(x, t, cond), x, t)
+
+
+@dataclass(frozen=True)
+class NetEstimator:
+    r"""A network seen as an estimate of both ends, through the one pivot `path.estimate`.
+
+    .. math:: \big(\mathrm E[x_1 | x_t = x],\ \mathrm E[x_0 | x_t = x]\big)
+
+    Args:
+        field: The velocity view of the network.
+
+    Raises: `Incompatible` at construction on a path whose velocity does not tell its ends.
+    """
+
+    field: NetField
+
+    def __post_init__(self) -> None:
+        require_affine(self.field.path, "NetEstimator")
+
+    def __call__(self, x: State, t: Tensor, cond: Cond = None) -> Estimate:
+        """Both ends seen from `x` and `t`."""
+        path = require_affine(self.field.path, "NetEstimator")
+        return path.estimate(self.field(x, t, cond), x, t)

@@ -1,0 +1,53 @@
+"""The network says the score."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from pushforward.core import Law, Path, Point, State, align, map_state
+from pushforward.fields.dirac import Dirac
+from pushforward.fields.ends import require_affine
+
+__all__ = ["Score"]
+
+
+@dataclass(frozen=True)
+class Score:
+    r"""The network says the score of the marginal, for a standard normal source that is independent of the data.
+
+    .. math:: s_\theta(x, t) \approx \nabla \log p_t(x) = -\tfrac1\sigma\, \mathrm E[x_0 \,|\, x_t = x], \qquad
+              v = \tfrac{\alpha'}{\alpha}\, x + \tfrac{\sigma W}{\alpha}\, s
+
+    With another source, or with a coupling that ties x0 to x1, the network still learns -E[x0 | x_t] / sigma and the
+    velocity is still right, but that quantity is no score. The target grows like 1 / sigma: weight the loss by
+    sigma^2 (`weights.NoiseLoss`) or train the `Noise` head.
+
+    Source: Vincent, A Connection Between Score Matching and Denoising Autoencoders (2011); Song et al., Score-Based
+        Generative Modeling through SDEs (ICLR 2021), https://arxiv.org/abs/2011.13456.
+
+    Raises: `Incompatible` (`check`) on a path that is not affine, or has latent noise.
+    """
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """Where the velocity is regular."""
+        return (1e-3, 1.0 - 1e-3)
+
+    def check(self, path: Path) -> None:
+        """The path must be affine without latent noise."""
+        require_affine(path, "Score")
+
+    def law(self, out: State, x: State, t: Tensor) -> Dirac:
+        """A point estimate."""
+        return Dirac(out)
+
+    def target(self, path: Path, point: Point) -> State:
+        """Score of the kernel p(x_t | x1)."""
+        sigma = require_affine(path, "Score").coeffs(point.t).sigma
+        return map_state(lambda e: -e / align(sigma, e), point.pairs.x0)
+
+    def velocity(self, path: Path, law: Law, x: State, t: Tensor) -> State:
+        """Velocity from the estimated score."""
+        c = require_affine(path, "Score").coeffs(t)
+        drag, pull = c.d_alpha / c.alpha, c.sigma * c.wronskian / c.alpha
+        return map_state(lambda p, s: align(drag, p) * p + align(pull, s) * s, x, law.mean)

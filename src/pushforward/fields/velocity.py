@@ -1,0 +1,40 @@
+"""The network says the velocity."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from pushforward.core import Law, Path, Point, State
+from pushforward.fields.dirac import Dirac
+
+__all__ = ["Velocity"]
+
+
+@dataclass(frozen=True)
+class Velocity:
+    r"""The network says the marginal velocity.
+
+    .. math:: v_\theta(x, t) \approx \mathrm E[\dot x_t \,|\, x_t = x]
+
+    Source: Lipman et al., Flow Matching for Generative Modeling (ICLR 2023), https://arxiv.org/abs/2210.02747.
+    """
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """Where the velocity is regular."""
+        return (0.0, 1.0)
+
+    def check(self, path: Path) -> None:
+        """Every path has a velocity."""
+
+    def law(self, out: State, x: State, t: Tensor) -> Dirac:
+        """A point estimate."""
+        return Dirac(out)
+
+    def target(self, path: Path, point: Point) -> State:
+        """Conditional velocity."""
+        return path.velocity(point)
+
+    def velocity(self, path: Path, law: Law, x: State, t: Tensor) -> State:
+        """The mean itself."""
+        return law.mean

@@ -1,0 +1,28 @@
+"""Batch -> Loss: what is minimised, at which times and with which weights.
+
+An objective knows paths and heads, never data sets, solvers or the training loop.
+"""
+
+from pushforward.objectives import times, weights
+from pushforward.objectives.flow_matching import FlowMatching, Term
+from pushforward.objectives.times import Antithetic, Beta, Independent, LogitNormal, ModeSD3, Stratified, Uniform
+from pushforward.objectives.weights import EndpointLoss, Likelihood, MinSNR, NoiseLoss, One
+
+__all__ = [
+    "Antithetic",
+    "Beta",
+    "EndpointLoss",
+    "FlowMatching",
+    "Independent",
+    "Likelihood",
+    "LogitNormal",
+    "MinSNR",
+    "ModeSD3",
+    "NoiseLoss",
+    "One",
+    "Stratified",
+    "Term",
+    "Uniform",
+    "times",
+    "weights",
+]

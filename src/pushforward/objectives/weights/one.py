@@ -1,0 +1,17 @@
+"""No weight."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+__all__ = ["One"]
+
+
+@dataclass(frozen=True)
+class One:
+    """Every time counts alike: w(t) = 1."""
+
+    def __call__(self, t: Tensor) -> Tensor:
+        """Ones `[B]`."""
+        return torch.ones_like(t)

@@ -1,0 +1,12 @@
+"""Distributions whose marginal velocity, score, ends, density, flow map and posteriors are known exactly.
+
+Closed forms against which the rest of the library is tested, and the few formulas (Gaussian transport) that build them.
+Nothing here is trained, solved step by step with a solver, or estimated from samples; that belongs in a higher room.
+"""
+
+from pushforward.oracles.along import Along
+from pushforward.oracles.bures import GaussianTransport, entropic_cross, gaussian_ot
+from pushforward.oracles.gaussian_mixture import GaussianMixture
+from pushforward.oracles.reference import reference_mixture
+
+__all__ = ["Along", "GaussianMixture", "GaussianTransport", "entropic_cross", "gaussian_ot", "reference_mixture"]

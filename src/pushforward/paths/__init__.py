@@ -1,0 +1,25 @@
+"""Conditional paths, their schedules and latents, and the change of schedule after training.
+
+A path says where a row is at time t given its ends, and how it moves; it knows no networks, couplings or losses.
+"""
+
+from pushforward.paths import latents, schedules
+from pushforward.paths.affine import Affine
+from pushforward.paths.latents import Brownian, Constant
+from pushforward.paths.rescheduled import Rescheduled
+from pushforward.paths.schedules import CondOT, Cosine, LinearVP, Polynomial, VarianceExploding, VariancePreserving
+
+__all__ = [
+    "Affine",
+    "Brownian",
+    "CondOT",
+    "Constant",
+    "Cosine",
+    "LinearVP",
+    "Polynomial",
+    "Rescheduled",
+    "VarianceExploding",
+    "VariancePreserving",
+    "latents",
+    "schedules",
+]

@@ -1,0 +1,140 @@
+"""Affine paths: diffusion, flow matching and stochastic interpolants."""
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from pushforward.core import (
+    Coeffs,
+    Estimate,
+    Gen,
+    Incompatible,
+    Law,
+    Pairs,
+    Point,
+    Schedule,
+    Space,
+    State,
+    align,
+    map_state,
+    randn_like,
+    require,
+)
+from pushforward.paths.latents import Latent
+from pushforward.paths.schedules import CondOT
+from pushforward.spaces import Euclidean
+
+__all__ = ["Affine"]
+
+TINY = 1e-12  # keeps 0/0 at the ends from becoming NaN; far below any coefficient that matters
+
+
+def _combine(a: Tensor, x: State, b: Tensor, y: State) -> State:
+    return map_state(lambda p, q: align(a, p) * p + align(b, q) * q, x, y)
+
+
+@dataclass(frozen=True)
+class Affine:
+    r"""Affine interpolation between paired ends, with latent noise if wanted.
+
+    .. math:: x_t = \alpha_t x_1 + \sigma_t x_0 + \gamma_t z, \qquad
+              \dot x_t = \alpha'_t x_1 + \sigma'_t x_0 + \gamma'_t z, \qquad z \sim N(0, I)
+
+    Between the parametrisations, with the Wronskian :math:`W = \alpha'\sigma - \alpha\sigma'` and without latent,
+
+    .. math:: D = \mathrm E[x_1 | x_t] = \frac{\sigma v - \sigma' x}{W}, \qquad
+              \epsilon = \mathrm E[x_0 | x_t] = \frac{\alpha' x - \alpha v}{W}, \qquad
+              v = \alpha' D + \sigma' \epsilon .
+
+    Source: Lipman et al., Flow Matching for Generative Modeling, https://arxiv.org/abs/2210.02747; Albergo, Boffi &
+        Vanden-Eijnden, Stochastic Interpolants, https://arxiv.org/abs/2303.08797 (alpha multiplies x0 there).
+
+    Args:
+        schedule: Times to alpha, sigma and their derivatives; any callable of that shape.
+        latent: Times to gamma and gamma gamma', or None for no latent noise.
+        space: Flat; an affine combination of points means nothing elsewhere.
+
+    Shapes: anchors and states `[B, *E]` or mappings of such, times `[B]` in [0, 1].
+    Raises: `Incompatible` for a space that is not Euclidean.
+
+    Example:
+        >>> path = Affine(CondOT())
+        >>> path.sample(Pairs((torch.zeros(1, 2), torch.ones(1, 2))), torch.tensor([0.25])).x
+        tensor([[0.2500, 0.2500]])
+    """
+
+    schedule: Schedule = field(default_factory=CondOT)
+    latent: Latent | None = None
+    space: Space = field(default_factory=Euclidean)
+
+    def __post_init__(self) -> None:
+        require(
+            isinstance(self.space, Euclidean),
+            f"Affine adds points, which only Euclidean space allows; got {type(self.space).__name__}",
+            Incompatible,
+        )
+
+    def coeffs(self, t: Tensor) -> Coeffs:
+        """alpha, sigma and their time derivatives at `t`."""
+        return self.schedule(t)
+
+    def sample(self, pairs: Pairs, t: Tensor, *, generator: Gen = None) -> Point:
+        """x_t given both ends."""
+        c = self.schedule(t)
+        x = _combine(c.alpha, pairs.x1, c.sigma, pairs.x0)
+        if self.latent is None:
+            return Point(x, t, pairs)
+        gamma, _ = self.latent(t)
+        z = map_state(lambda leaf: randn_like(leaf, generator=generator), x)
+        return Point(map_state(lambda p, q: p + align(gamma, q) * q, x, z), t, pairs, z)
+
+    def velocity(self, point: Point) -> State:
+        """Conditional velocity at a drawn point."""
+        c = self.schedule(point.t)
+        u = _combine(c.d_alpha, point.pairs.x1, c.d_sigma, point.pairs.x0)
+        if self.latent is None or point.latent is None:
+            return u
+        gamma, product = self.latent(point.t)
+        d_gamma = product / gamma.clamp_min(1e-4)  # gamma' diverges where gamma vanishes; held there
+        return map_state(lambda p, q: p + align(d_gamma, q) * q, u, point.latent)
+
+    def estimate(self, u: State, x: State, t: Tensor) -> Estimate:
+        """Both ends from the marginal velocity `u` at `x`."""
+        self._check_ends()
+        c = self.schedule(t)
+        w = torch.where(c.wronskian.abs() < TINY, TINY, c.wronskian)
+        return Estimate(
+            x1=_combine(c.sigma / w, u, -c.d_sigma / w, x),
+            x0=_combine(-c.alpha / w, u, c.d_alpha / w, x),
+        )
+
+    def from_endpoint(self, x1: State, x: State, t: Tensor) -> Estimate:
+        """Both ends from E[x1 | x_t]; singular where sigma is 0."""
+        self._check_ends()
+        c = self.schedule(t)
+        sigma = c.sigma.clamp_min(TINY)
+        return Estimate(x1=x1, x0=_combine(1 / sigma, x, -c.alpha / sigma, x1))
+
+    def from_noise(self, x0: State, x: State, t: Tensor) -> Estimate:
+        """Both ends from E[x0 | x_t]; singular where alpha is 0."""
+        self._check_ends()
+        c = self.schedule(t)
+        alpha = c.alpha.clamp_min(TINY)
+        return Estimate(x1=_combine(1 / alpha, x, -c.sigma / alpha, x0), x0=x0)
+
+    def motion(self, ends: Estimate, t: Tensor) -> State:
+        """Marginal velocity from both ends: alpha' D + sigma' eps."""
+        c = self.schedule(t)
+        return _combine(c.d_alpha, ends.x1, c.d_sigma, ends.x0)
+
+    def drift(self, law: Law, x: State, t: Tensor) -> State:
+        """Marginal velocity from the law of x1 given x_t; only its mean matters on a flat space."""
+        return self.motion(self.from_endpoint(law.mean, x, t), t)
+
+    def _check_ends(self) -> None:
+        if self.latent is not None:
+            raise Incompatible(
+                f"with latent noise ({type(self.latent).__name__}) a velocity does not determine both ends; "
+                "use a path with latent=None"
+            )

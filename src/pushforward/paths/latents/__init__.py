@@ -1,0 +1,18 @@
+"""Latent noise of stochastic interpolants: times to gamma and to the product gamma gamma'."""
+
+from typing import Protocol, runtime_checkable
+
+from torch import Tensor
+
+from pushforward.paths.latents.brownian import Brownian
+from pushforward.paths.latents.constant import Constant
+
+__all__ = ["Brownian", "Constant", "Latent"]
+
+
+@runtime_checkable
+class Latent(Protocol):
+    """Times `[B]` to gamma and gamma gamma'."""
+
+    def __call__(self, t: Tensor) -> tuple[Tensor, Tensor]:  # noqa: D102
+        ...

@@ -1,0 +1,29 @@
+"""The bridge of Brownian motion."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+__all__ = ["Brownian"]
+
+
+@dataclass(frozen=True)
+class Brownian:
+    r"""Noise of a Brownian bridge between the ends.
+
+    .. math:: \gamma_t = \varsigma\sqrt{t(1-t)}, \qquad \gamma\gamma' = \tfrac12\varsigma^2(1 - 2t)
+
+    gamma' alone diverges at both ends, the product does not: that is why latents give the product.
+
+    Source: Albergo, Boffi & Vanden-Eijnden, Stochastic Interpolants (2023), https://arxiv.org/abs/2303.08797.
+
+    Args:
+        scale: Volatility of the bridge, in data units per square root of time, >= 0.
+    """
+
+    scale: float = 1.0
+
+    def __call__(self, t: Tensor) -> tuple[Tensor, Tensor]:
+        """gamma and gamma gamma', each `[B]`."""
+        gamma = self.scale * (t * (1.0 - t)).clamp_min(0.0).sqrt()
+        return gamma, self.scale**2 * (0.5 - t)

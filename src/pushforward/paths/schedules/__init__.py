@@ -1,0 +1,32 @@
+"""Schedules: times to alpha, sigma and their derivatives, each with the inverse of its signal-to-noise ratio."""
+
+from typing import Protocol, runtime_checkable
+
+from torch import Tensor
+
+from pushforward.core import Schedule
+from pushforward.paths.schedules.cond_ot import CondOT
+from pushforward.paths.schedules.cosine import Cosine
+from pushforward.paths.schedules.linear_vp import LinearVP
+from pushforward.paths.schedules.polynomial import Polynomial
+from pushforward.paths.schedules.variance_exploding import VarianceExploding
+from pushforward.paths.schedules.variance_preserving import VariancePreserving
+
+__all__ = [
+    "CondOT",
+    "Cosine",
+    "Invertible",
+    "LinearVP",
+    "Polynomial",
+    "VarianceExploding",
+    "VariancePreserving",
+]
+
+
+@runtime_checkable
+class Invertible(Schedule, Protocol):
+    """A schedule whose ratio rho = alpha / sigma can be turned back into a time."""
+
+    def time_at_snr(self, rho: Tensor) -> Tensor:
+        """The time at which alpha / sigma is `rho`, both `[B]`."""
+        ...

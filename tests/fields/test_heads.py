@@ -1,0 +1,99 @@
+"""Laws of every head, and the views of a trained network."""
+
+import pytest
+import torch
+from torch import nn
+
+from pushforward.core import Incompatible, Pairs
+from pushforward.fields import Dirac, Endpoint, NetEstimator, NetField, Noise, Score, Velocity
+from pushforward.oracles import reference_mixture
+from pushforward.paths import (
+    Affine,
+    Brownian,
+    CondOT,
+    Cosine,
+    LinearVP,
+    Polynomial,
+    VarianceExploding,
+    VariancePreserving,
+)
+
+HEADS = [Velocity(), Endpoint(), Noise(), Score()]
+SCHEDULES = [CondOT(), Polynomial(2), Cosine(), LinearVP(), VariancePreserving(), VarianceExploding(0.1, 8.0)]
+each_head = pytest.mark.parametrize("head", HEADS, ids=repr)
+each_schedule = pytest.mark.parametrize("schedule", SCHEDULES, ids=repr)
+
+
+@each_head
+@each_schedule
+def test_target_read_as_law_gives_the_velocity_of_the_path(head, schedule):
+    path, g = Affine(schedule), torch.Generator().manual_seed(1)
+    pairs = Pairs(tuple(torch.randn(32, 2, 3, generator=g, dtype=torch.float64) for _ in range(2)))
+    point = path.sample(pairs, torch.linspace(0.05, 0.95, 32, dtype=torch.float64))
+    law = head.law(head.target(path, point), point.x, point.t)
+    torch.testing.assert_close(head.velocity(path, law, point.x, point.t), path.velocity(point), rtol=1e-9, atol=1e-9)
+
+
+@each_head
+@each_schedule
+def test_what_a_perfect_network_says_is_the_closed_form(head, schedule):
+    """Every schedule x head at random points agrees with the exact mixture to 1e-10 (float64)."""
+    path, g = Affine(schedule), torch.Generator().manual_seed(2)
+    exact = reference_mixture().along(path)
+    answer = {Velocity(): exact, Endpoint(): exact.endpoint, Noise(): exact.noise, Score(): exact.score}[head]
+    t = 0.02 + 0.96 * torch.rand(200, generator=g, dtype=torch.float64)
+    x = 2 * torch.randn(200, 2, generator=g, dtype=torch.float64)
+    view = NetField(Perfect(answer), head, path)
+    torch.testing.assert_close(view(x, t), exact(x, t), rtol=1e-10, atol=1e-10)
+    ends = NetEstimator(view)(x, t)
+    torch.testing.assert_close(ends.x1, exact.endpoint(x, t), rtol=1e-9, atol=1e-10)
+    torch.testing.assert_close(ends.x0, exact.noise(x, t), rtol=1e-9, atol=1e-10)
+
+
+class Perfect(nn.Module):
+    def __init__(self, answer):
+        super().__init__()
+        self.answer = answer
+
+    def forward(self, x, t, cond=None):
+        return self.answer(x, t)
+
+
+@each_head
+def test_spans_are_where_the_velocity_is_finite(head):
+    path = Affine(CondOT())
+    low, high = head.span
+    for t in (low, high):
+        x = torch.ones(1, 2)
+        assert torch.isfinite(head.velocity(path, Dirac(0.5 * x), x, torch.tensor([t]))).all()
+
+
+@pytest.mark.parametrize("head", [Endpoint(), Noise(), Score()], ids=repr)
+def test_heads_that_speak_of_ends_refuse_latent_noise_and_foreign_paths(head):
+    class Other:
+        space = None
+
+        def sample(self, pairs, t, *, generator=None): ...
+        def velocity(self, point): ...
+
+    with pytest.raises(Incompatible, match="latent"):
+        NetField(nn.Identity(), head, Affine(CondOT(), latent=Brownian()))
+    with pytest.raises(Incompatible, match="Other"):
+        NetField(nn.Identity(), head, Other())
+
+
+def test_estimator_refuses_what_a_velocity_cannot_tell():
+    with pytest.raises(Incompatible, match="latent"):
+        NetEstimator(NetField(nn.Identity(), Velocity(), Affine(CondOT(), latent=Brownian())))
+
+
+def test_dirac_scores_the_mean_over_all_coordinates():
+    x = torch.arange(6.0).reshape(2, 3)
+    torch.testing.assert_close(Dirac(x).loss(x + torch.tensor([[1.0], [2.0]])), torch.tensor([1.0, 4.0]))
+    mapping = {"a": x[:, :1], "b": x[:, 1:]}
+    torch.testing.assert_close(Dirac(mapping).loss({k: v + 2.0 for k, v in mapping.items()}), torch.tensor([4.0, 4.0]))
+
+
+def test_dirac_is_scored_in_full_precision():
+    near = torch.full((1, 2), 1.0, dtype=torch.bfloat16)
+    assert Dirac(near).loss(near).dtype == torch.float32

@@ -1,0 +1,187 @@
+"""The regression objective: its minimum, its stationary point, its weights and its gradients."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from pushforward.core import Incompatible, InvalidInput, Pairs
+from pushforward.fields import Endpoint, Noise, Score, Velocity
+from pushforward.objectives import (
+    EndpointLoss,
+    FlowMatching,
+    Likelihood,
+    LogitNormal,
+    MinSNR,
+    NoiseLoss,
+    One,
+    Stratified,
+    Uniform,
+)
+from pushforward.oracles import reference_mixture
+from pushforward.paths import Affine, Brownian, CondOT, Cosine, VariancePreserving
+
+
+class Constant(nn.Module):
+    def __init__(self, answer):
+        super().__init__()
+        self.answer = answer
+
+    def forward(self, x, t, cond=None):
+        return self.answer(x, t)
+
+
+def seeded(seed):
+    return torch.Generator().manual_seed(seed)
+
+
+def batch_of(n, seed=0):
+    return reference_mixture().sample_pairs(n, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize(("t", "minimum"), [(0.1, 5.2094), (0.5, 2.6545), (0.9, 2.3565)])
+def test_minimum_at_fixed_time_is_the_irreducible_loss(t, minimum):
+    """Sheet 1: the exact field's loss is the irreducible density (a sum over 2 coordinates there, a mean here)."""
+    path = Affine(CondOT())
+    exact = reference_mixture().along(path)
+    objective = FlowMatching(path, times=Uniform(t, t + 1e-9))
+    losses = torch.stack(
+        [
+            objective(Constant(exact), batch_of(20_000, s), generator=torch.Generator().manual_seed(s)).value
+            for s in range(10)
+        ]
+    )
+    assert abs(2 * losses.mean() - minimum) < 4 * 2 * losses.std() / math.sqrt(10) + 5e-5
+
+
+def test_mean_minimum_over_uniform_times_is_the_sheets():
+    path = Affine(CondOT())
+    objective = FlowMatching(path, draw=Stratified())
+    exact = Constant(reference_mixture().along(path))
+    losses = torch.stack([objective(exact, batch_of(20_000, s), generator=seeded(s)).value for s in range(10)])
+    assert abs(2 * losses.mean() - 3.505447) < 4 * 2 * losses.std() / math.sqrt(10)
+
+
+@pytest.mark.parametrize("head", [Velocity(), Endpoint(), Noise()], ids=repr)
+@pytest.mark.parametrize("schedule", [CondOT(), Cosine(), VariancePreserving()], ids=repr)
+def test_the_exact_answer_is_stationary(head, schedule):
+    """Along random directions f, d/dh E loss(exact + h f) = 2 E <error, f>/d vanishes within its Monte-Carlo error."""
+    path = Affine(schedule)
+    exact = reference_mixture().along(path)
+    answer = {Velocity(): exact, Endpoint(): exact.endpoint, Noise(): exact.noise}[head]
+    pairs, g = batch_of(50_000), torch.Generator().manual_seed(3)
+    t = Uniform(0.02, 0.98).quantile(torch.rand(50_000, generator=g, dtype=torch.float64))
+    point = path.sample(pairs, t)
+    error = answer(point.x, t) - head.target(path, point)
+    for bump in (torch.ones_like(point.x), point.x, (point.x * 2).sin() * t[:, None]):
+        rows = (error * bump).sum(1)
+        assert abs(rows.mean()) < 4 * rows.std() / math.sqrt(len(rows))
+
+
+@pytest.mark.parametrize("head", [Velocity(), Endpoint(), Noise(), Score()], ids=repr)
+@pytest.mark.parametrize("event", [(2,), (1, 4, 4)])
+def test_every_parameter_gets_a_finite_gradient(head, event):
+    d = math.prod(event)
+    net = nn.Sequential(nn.Flatten(), nn.Linear(d, 8), nn.SiLU(), nn.Linear(8, d), nn.Unflatten(1, event))
+    pairs = Pairs((torch.randn(16, *event), torch.randn(16, *event)))
+    loss = FlowMatching(Affine(CondOT()), head, times=Uniform(0.05, 0.95))(lambda x, t, cond: net(x), pairs)
+    loss.value.backward()
+    assert all(torch.isfinite(p.grad).all() and p.grad.abs().sum() > 0 for p in net.parameters())
+
+
+@pytest.mark.parametrize("schedule", [CondOT(), Cosine(), VariancePreserving()], ids=repr)
+@pytest.mark.parametrize(("weight", "head"), [(NoiseLoss, Noise()), (EndpointLoss, Endpoint())])
+def test_weights_turn_the_velocity_loss_into_the_other_heads_loss(schedule, weight, head):
+    """|dv|^2 = (W/alpha)^2 |d eps|^2 = (W/sigma)^2 |dD|^2: the same error seen by two heads costs the same."""
+    path, g = Affine(schedule), torch.Generator().manual_seed(0)
+    t = torch.linspace(0.1, 0.9, 9, dtype=torch.float64)
+    pairs = Pairs(tuple(torch.randn(9, 2, generator=g, dtype=torch.float64) for _ in range(2)))
+    point = path.sample(pairs, t)
+    wrong = head.target(path, point) + torch.randn(9, 2, generator=g, dtype=torch.float64)
+    law = head.law(wrong, point.x, t)
+    as_velocity = Velocity().law(head.velocity(path, law, point.x, t), point.x, t)
+    torch.testing.assert_close(
+        weight(schedule)(t) * as_velocity.loss(path.velocity(point)),
+        law.loss(head.target(path, point)),
+        rtol=1e-8,
+        atol=1e-10,
+    )
+
+
+def test_likelihood_weight_is_half_the_slope_of_the_log_ratio_on_the_noise_loss():
+    """(1/2) d logSNR/dt = W/(alpha sigma) on the eps-loss, so alpha/(sigma W) on the v-loss; CondOT: t/(1-t)."""
+    t = torch.linspace(0.1, 0.9, 9, dtype=torch.float64)
+    torch.testing.assert_close(Likelihood()(t), t / (1 - t))
+    c = VariancePreserving()(t)
+    on_noise = Likelihood(VariancePreserving())(t) / NoiseLoss(VariancePreserving())(t)
+    torch.testing.assert_close(on_noise, c.wronskian / (c.alpha * c.sigma))
+
+
+def test_min_snr_is_the_denoising_loss_clipped():
+    t = torch.tensor([0.2, 0.9], dtype=torch.float64)
+    ratio = MinSNR(gamma=5.0)(t) / EndpointLoss()(t)
+    torch.testing.assert_close(ratio, torch.tensor([0.0625, 5.0], dtype=torch.float64))
+    with pytest.raises(InvalidInput, match="gamma"):
+        MinSNR(gamma=0.0)
+
+
+def test_one_weighs_nothing():
+    assert torch.equal(One()(torch.rand(3)), torch.ones(3))
+
+
+def test_row_weights_count():
+    pairs = batch_of(64)
+    net, g = lambda x, t, cond: 0 * x, lambda: torch.Generator().manual_seed(0)
+    objective = FlowMatching()
+    whole = objective(net, pairs, generator=g()).value
+    torch.testing.assert_close(
+        objective(net, pairs._replace(weight=torch.full((64,), 3.0, dtype=torch.float64)), generator=g()).value,
+        3 * whole,
+    )
+
+
+def test_dropped_conditions_become_null_with_the_stated_rate():
+    seen = []
+    net = lambda x, t, cond: seen.append(cond) or x
+    pairs = Pairs((torch.zeros(4000, 2), torch.zeros(4000, 2)), cond=torch.ones(4000, dtype=torch.int64))
+    FlowMatching(cond_drop=0.25)(net, pairs, generator=torch.Generator().manual_seed(0))
+    share = (seen[0] == -1).double().mean()
+    assert abs(share - 0.25) < 4 * math.sqrt(0.25 * 0.75 / 4000)
+    assert set(seen[0].tolist()) == {-1, 1}
+
+
+def test_further_terms_share_the_forward_pass():
+    calls = []
+
+    class Shrink:
+        name = "shrink"
+
+        def __call__(self, point, law, objective):
+            return law.mean.square().mean(1)
+
+    def net(x, t, cond):
+        calls.append(1)
+        return x
+
+    loss = FlowMatching(terms=(Shrink(),))(net, batch_of(8), generator=torch.Generator().manual_seed(0))
+    assert len(calls) == 1
+    assert set(loss.terms) == {"fit", "shrink"}
+    torch.testing.assert_close(loss.value, loss.terms["fit"] + loss.terms["shrink"])
+
+
+def test_same_generator_same_loss_and_field_is_what_was_trained():
+    pairs, net = batch_of(32), nn.Identity()
+    objective = FlowMatching(times=LogitNormal())
+    call = lambda: objective(lambda x, t, c: x, pairs, generator=torch.Generator().manual_seed(9)).value
+    assert torch.equal(call(), call())
+    view = objective.field(net)
+    assert view.net is net
+    assert view.path is objective.path
+
+
+def test_senseless_parts_are_refused_at_construction():
+    with pytest.raises(Incompatible, match="latent"):
+        FlowMatching(Affine(CondOT(), latent=Brownian()), head=Endpoint())
+    with pytest.raises(InvalidInput, match="cond_drop"):
+        FlowMatching(cond_drop=1.5)

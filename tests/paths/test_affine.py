@@ -1,0 +1,150 @@
+"""The law of paths, the ends, the pivot between parametrisations, and the change of schedule."""
+
+import pytest
+import torch
+
+from pushforward.core import Estimate, Incompatible, Pairs, jvp
+from pushforward.core.state import align
+from pushforward.fields import Dirac
+from pushforward.paths import (
+    Affine,
+    Brownian,
+    CondOT,
+    Constant,
+    Cosine,
+    LinearVP,
+    Polynomial,
+    Rescheduled,
+    VarianceExploding,
+    VariancePreserving,
+)
+
+SCHEDULES = [CondOT(), CondOT(0.05), Polynomial(2), Cosine(), LinearVP(), VariancePreserving(), VarianceExploding()]
+PATHS = [Affine(s) for s in SCHEDULES] + [
+    Affine(CondOT(), latent=Brownian(0.7)),
+    Affine(Cosine(), latent=Brownian(1.3)),
+    Affine(CondOT(), latent=Constant(0.1)),
+]
+each_path = pytest.mark.parametrize("path", PATHS, ids=repr)
+
+
+def pairs_of(*event, b=16, dtype=torch.float64):
+    g = torch.Generator().manual_seed(7)
+    return Pairs(tuple(torch.randn(b, *event, generator=g, dtype=dtype) for _ in range(2)))
+
+
+@each_path
+@pytest.mark.parametrize("event", [(3,), (2, 4, 4)])
+def test_velocity_is_the_time_derivative_of_sample(path, event):
+    pairs = pairs_of(*event)
+    t = torch.linspace(0.05, 0.95, 16, dtype=torch.float64)
+    draw = lambda t: path.sample(pairs, t, generator=torch.Generator().manual_seed(3)).x
+    _, slope = jvp(draw, (t,), (torch.ones_like(t),))
+    point = path.sample(pairs, t, generator=torch.Generator().manual_seed(3))
+    torch.testing.assert_close(path.velocity(point), slope, rtol=1e-9, atol=1e-9)
+
+
+def test_velocity_of_mappings_is_that_of_their_leaves():
+    flat = pairs_of(3)
+    both = Pairs(tuple({"a": x[:, :1], "b": x[:, 1:]} for x in flat.anchors))
+    t = torch.full((16,), 0.3, dtype=torch.float64)
+    path = Affine(Cosine())
+    whole = path.velocity(path.sample(flat, t))
+    parts = path.velocity(path.sample(both, t))
+    torch.testing.assert_close(torch.cat([parts["a"], parts["b"]], 1), whole)
+
+
+@pytest.mark.parametrize(
+    "path", [Affine(CondOT()), Affine(Polynomial(2)), Affine(Cosine()), Affine(LinearVP())], ids=repr
+)
+def test_ends_meet_the_anchors(path):
+    pairs = pairs_of(2)
+    for end, anchor in [(0.0, pairs.x0), (1.0, pairs.x1)]:
+        x = path.sample(pairs, torch.full((16,), end, dtype=torch.float64)).x
+        torch.testing.assert_close(x, anchor, rtol=0, atol=1e-15)
+
+
+def test_latent_noise_vanishes_at_the_ends_of_a_bridge_and_not_of_a_blur():
+    pairs = pairs_of(2)
+    zero = torch.zeros(16, dtype=torch.float64)
+    bridge = Affine(CondOT(), latent=Brownian(2.0)).sample(pairs, zero, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(bridge.x, pairs.x0, rtol=0, atol=0)
+    blur = Affine(CondOT(), latent=Constant(0.1)).sample(pairs, zero, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(blur.x - pairs.x0, 0.1 * blur.latent)
+
+
+@pytest.mark.parametrize("path", [Affine(s) for s in SCHEDULES], ids=repr)
+def test_every_parametrisation_gives_the_others_back(path):
+    """The conditional pair itself is a field: x1, x0 and the velocity of one pair determine each other."""
+    pairs = pairs_of(2, 3)
+    t = torch.linspace(0.1, 0.9, 16, dtype=torch.float64)
+    point = path.sample(pairs, t)
+    u = path.velocity(point)
+    ends = Estimate(pairs.x1, pairs.x0)
+    close = lambda a, b: torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-8)
+    for found in (
+        path.estimate(u, point.x, t),
+        path.from_endpoint(pairs.x1, point.x, t),
+        path.from_noise(pairs.x0, point.x, t),
+    ):
+        close(found.x1, ends.x1)
+        close(found.x0, ends.x0)
+        close(path.motion(found, t), u)
+    close(path.drift(Dirac(pairs.x1), point.x, t), u)
+
+
+def test_one_datum_is_hit_exactly_by_euler_for_any_number_of_steps():
+    """Sheet 1: with smin = 0 the optimal field for one datum c is (c - x)/(1 - t)."""
+    c, path = torch.tensor([[1.5, -2.0]], dtype=torch.float64), Affine(CondOT())
+    for steps in (1, 3, 10):
+        x = torch.tensor([[0.3, 0.4]], dtype=torch.float64)
+        for k in range(steps):
+            x = x + path.drift(Dirac(c), x, torch.tensor([k / steps], dtype=torch.float64)) / steps
+        torch.testing.assert_close(x, c, rtol=0, atol=1e-14)
+
+
+def test_latent_noise_hides_the_ends():
+    path = Affine(CondOT(), latent=Brownian())
+    x = torch.zeros(2, 2)
+    with pytest.raises(Incompatible, match="latent noise"):
+        path.estimate(x, x, torch.full((2,), 0.5))
+
+
+def test_only_flat_spaces_add_points():
+    class Curved:
+        def move(self, x, u, dt, *, generator=None): ...
+        def noise(self, like, *, generator=None): ...
+
+    with pytest.raises(Incompatible, match="Euclidean"):
+        Affine(CondOT(), space=Curved())
+
+
+@pytest.mark.parametrize("new", SCHEDULES, ids=repr)
+@pytest.mark.parametrize("old", SCHEDULES, ids=repr)
+def test_schedule_change_of_a_pair_is_the_new_schedule_of_that_pair(old, new):
+    """For one pair the path is deterministic, so the converted velocity at its point is the new velocity, exactly."""
+    pairs = pairs_of(2)
+    r = torch.linspace(0.05, 0.95, 16, dtype=torch.float64)
+    ratio = lambda s, t: s(t).alpha / s(t).sigma
+    ends = torch.tensor([0.0, 1.0], dtype=torch.float64)
+    low, high = ratio(old, ends)
+    inside = (ratio(new, r) >= low) & (ratio(new, r) <= high)
+    before, after = Affine(old), Affine(new)
+    point = after.sample(pairs, r)
+    conditional = lambda x, t, cond=None: before.velocity(before.sample(pairs, t))
+    found = Rescheduled(conditional, old, new)(point.x, r)
+    exact = after.velocity(point)
+    torch.testing.assert_close(found[inside], exact[inside], rtol=1e-7, atol=1e-7)
+
+
+def test_schedule_change_is_finite_at_both_ends():
+    field = lambda x, t, cond=None: align(1 - t, x) * x
+    x, ends = torch.ones(2, 3, dtype=torch.float64), torch.tensor([0.0, 1.0], dtype=torch.float64)
+    for old in (CondOT(), Cosine(), VariancePreserving()):
+        for new in (CondOT(), Cosine()):
+            assert torch.isfinite(Rescheduled(field, old, new)(x, ends)).all()
+
+
+def test_schedule_change_needs_an_inverse():
+    with pytest.raises(Incompatible, match="time_at_snr"):
+        Rescheduled(lambda x, t, cond=None: x, lambda t: None, CondOT())

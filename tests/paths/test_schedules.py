@@ -1,0 +1,90 @@
+"""Laws of every schedule: the ends, the derivatives, the inverse of the signal-to-noise ratio."""
+
+import pytest
+import torch
+
+from pushforward.core import InvalidInput, jvp
+from pushforward.paths import CondOT, Cosine, LinearVP, Polynomial, VarianceExploding, VariancePreserving
+from pushforward.paths.schedules import Invertible
+
+SCHEDULES = [
+    CondOT(),
+    CondOT(sigma_min=0.01),
+    Polynomial(1),
+    Polynomial(2),
+    Polynomial(3.5),
+    Cosine(),
+    LinearVP(),
+    VariancePreserving(),
+    VariancePreserving(0.5, 0.5),
+    VarianceExploding(),
+]
+each = pytest.mark.parametrize("schedule", SCHEDULES, ids=repr)
+
+
+@pytest.fixture
+def times():
+    return torch.linspace(0.001, 0.999, 257, dtype=torch.float64)
+
+
+@each
+def test_derivatives_are_those_of_the_coefficients(schedule, times):
+    c = schedule(times)
+    one = torch.ones_like(times)
+    for value, slope in [("alpha", c.d_alpha), ("sigma", c.d_sigma)]:
+        _, exact = jvp(lambda t, v=value: getattr(schedule(t), v), (times,), (one,))
+        torch.testing.assert_close(slope, exact, rtol=1e-10, atol=1e-12)
+
+
+@each
+def test_ratio_and_its_inverse_undo_each_other(schedule, times):
+    assert isinstance(schedule, Invertible)
+    c = schedule(times)
+    torch.testing.assert_close(schedule.time_at_snr(c.alpha / c.sigma), times, rtol=1e-9, atol=1e-10)
+
+
+@each
+def test_ratio_grows(schedule, times):
+    c = schedule(times)
+    assert (c.wronskian > 0).all()
+    assert ((c.alpha / c.sigma).diff() > 0).all()
+
+
+@pytest.mark.parametrize("schedule", [CondOT(), Polynomial(2), Cosine(), LinearVP()], ids=repr)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_ends_are_the_source_and_the_data(schedule, dtype):
+    c = schedule(torch.tensor([0.0, 1.0], dtype=dtype))
+    atol = 2 * torch.finfo(dtype).eps
+    torch.testing.assert_close(c.alpha, torch.tensor([0.0, 1.0], dtype=dtype), rtol=0, atol=atol)
+    torch.testing.assert_close(c.sigma, torch.tensor([1.0, 0.0], dtype=dtype), rtol=0, atol=atol)
+    assert all(torch.isfinite(v).all() for v in c)
+
+
+def test_ends_of_the_diffusions_are_where_the_papers_leave_them():
+    ends = torch.tensor([0.0, 1.0], dtype=torch.float64)
+    vp = VariancePreserving()(ends)
+    torch.testing.assert_close(vp.alpha, torch.tensor([0.006572, 1.0], dtype=torch.float64), rtol=0, atol=1e-6)
+    torch.testing.assert_close(vp.sigma, torch.tensor([0.999978, 0.0], dtype=torch.float64), rtol=0, atol=1e-6)
+    assert torch.isfinite(vp.d_sigma).all()
+    ve = VarianceExploding(0.01, 50.0)(ends)
+    torch.testing.assert_close(ve.sigma, torch.tensor([50.0, 0.01], dtype=torch.float64))
+
+
+@pytest.mark.parametrize("schedule", [Cosine(), LinearVP(), VariancePreserving()], ids=repr)
+def test_variance_is_preserved(schedule, times):
+    c = schedule(times)
+    torch.testing.assert_close(c.alpha**2 + c.sigma**2, torch.ones_like(times), rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize("schedule", [CondOT(), Polynomial(3), Cosine(), LinearVP(), VariancePreserving()], ids=repr)
+def test_pure_data_is_time_one(schedule):
+    torch.testing.assert_close(schedule.time_at_snr(torch.tensor([float("inf")])), torch.ones(1))
+
+
+@pytest.mark.parametrize(
+    "build",
+    [lambda: Polynomial(0.5), lambda: VariancePreserving(3.0, 1.0), lambda: VarianceExploding(1.0, 0.1)],
+)
+def test_senseless_schedules_are_refused(build):
+    with pytest.raises(InvalidInput, match="got"):
+        build()
