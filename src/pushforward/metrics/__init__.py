@@ -1,0 +1,36 @@
+"""How good samples and flows are: distances between sample sets, energy and curvature of paths, classifier scores.
+
+Plain functions of samples `[N, *E]` (tensors or arrays; event axes are flattened), or of fields and trajectories. Each
+says what it gives between two real sets, and `with_floor` measures that. Nothing here trains a flow, follows one for
+its own sake, reads files or prints; fast transport solvers belong in `transport`.
+"""
+
+from pushforward.metrics.c2st import c2st
+from pushforward.metrics.class_accuracy import class_accuracy
+from pushforward.metrics.copies import copies
+from pushforward.metrics.curvature import curvature
+from pushforward.metrics.energy_distance import energy_distance
+from pushforward.metrics.frechet import frechet
+from pushforward.metrics.mmd import mmd
+from pushforward.metrics.path_energy import path_energy
+from pushforward.metrics.precision_recall_coverage import PrecisionRecallCoverage, precision_recall_coverage
+from pushforward.metrics.sliced_wasserstein import sliced_wasserstein
+from pushforward.metrics.wasserstein import wasserstein
+from pushforward.metrics.with_floor import Floored, with_floor
+
+__all__ = [
+    "Floored",
+    "PrecisionRecallCoverage",
+    "c2st",
+    "class_accuracy",
+    "copies",
+    "curvature",
+    "energy_distance",
+    "frechet",
+    "mmd",
+    "path_energy",
+    "precision_recall_coverage",
+    "sliced_wasserstein",
+    "wasserstein",
+    "with_floor",
+]
