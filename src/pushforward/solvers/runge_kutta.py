@@ -1,0 +1,176 @@
+"""Explicit Runge-Kutta methods: their tableau, one step, and the quartic between two steps."""
+
+import functools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from pushforward.core import Cond, Incompatible, Space, State, Step, align, map_state, require
+from pushforward.spaces import Euclidean
+
+__all__ = ["Tableau", "interpolate", "require_flat", "runge_kutta"]
+
+
+@dataclass(frozen=True)
+class Tableau:
+    r"""Butcher tableau of an explicit Runge-Kutta method with S stages, checked where it is made.
+
+    .. math:: k_i = v\Big(x + h \sum_{j<i} a_{ij} k_j,\ s + c_i h\Big), \qquad x_{new} = x + h \sum_i b_i k_i
+
+    Args:
+        c: Stage times `[S]` as fractions of the step; row i of `a` sums to `c[i]`.
+        a: Stage weights; row i has i entries.
+        b: Weights `[S]`, sum 1.
+        order: Order of the method.
+        error: `b` minus the weights of the embedded method `[S]`, sum 0; None when there is none.
+        quartic: Weights `[S]`, sum 0, of the theta^2 (1 - theta)^2 term of the dense output; see `interpolate`.
+
+    Raises: `InvalidInput` when a row has the wrong length or sum.
+
+    Example:
+        >>> Tableau(c=(0.0, 1.0), a=((), (1.0,)), b=(0.5, 0.5), order=2).first_same_as_last
+        False
+    """
+
+    c: tuple[float, ...]
+    a: tuple[tuple[float, ...], ...]
+    b: tuple[float, ...]
+    order: int
+    error: tuple[float, ...] | None = None
+    quartic: tuple[float, ...] | None = None
+
+    def __post_init__(self) -> None:
+        stages = len(self.c)
+        rows = {f"a[{i}]": (row, i, self.c[i]) for i, row in enumerate(self.a[:stages])}
+        rows |= {"b": (self.b, stages, 1.0)}
+        rows |= {name: (row, stages, 0.0) for name in ("error", "quartic") if (row := getattr(self, name)) is not None}
+        require(len(self.a) == stages, f"tableau has {len(self.a)} rows in a for {stages} stages in c")
+        for name, (row, length, total) in rows.items():
+            require(len(row) == length, f"tableau row {name} has {len(row)} entries, expected {length}")
+            # published coefficients carry about 15 digits, and those of Tsitouras' interpolant reach 47
+            require(math.isclose(sum(row), total, abs_tol=1e-12), f"tableau row {name} sums to {sum(row)}, not {total}")
+
+    @functools.cached_property
+    def first_same_as_last(self) -> bool:
+        """Whether the last stage sits at the new state, so that its slope opens the next step (FSAL)."""
+        return len(self.b) > 1 and self.b == (*self.a[-1], 0.0)
+
+
+def require_flat(solver: Any) -> None:
+    """Raise `Incompatible` unless `solver.space` adds motions of different points, as every order above one does."""
+    name, space = type(solver).__name__, solver.space
+    require(
+        isinstance(space, Euclidean),
+        f"{name} adds motions taken at different points, which only Euclidean() allows, got {type(space).__name__}; "
+        f"use Euler({type(space).__name__}(...))",
+        Incompatible,
+    )
+
+
+@functools.cache
+def _split(weights: tuple[float, ...]) -> tuple[float, int, tuple[tuple[int, float], ...]]:
+    """Write sum_j w_j k_j as w_f (k_f + sum_j r_j k_j) over the non-zero weights: (w_f, f, ((j, r_j), ...))."""
+    (first, lead), *rest = [(j, w) for j, w in enumerate(weights) if w]
+    return lead, first, tuple((j, w / lead) for j, w in rest)
+
+
+def _sum(weights: tuple[float, ...], slopes: Sequence[State]) -> tuple[State, float]:
+    """`(u, w)` with `w u = sum_j weights_j slopes_j`: one pass over memory per slope, and `w` is left to the step."""
+    lead, first, rest = _split(weights)
+    u = slopes[first]
+    for j, ratio in rest:
+        u = map_state(functools.partial(torch.add, alpha=ratio), u, slopes[j])
+    return u, lead
+
+
+def runge_kutta(
+    tableau: Tableau,
+    dynamics: Any,
+    x: State,
+    s: Float[Tensor, " b"],
+    t: Float[Tensor, " b"],
+    *,
+    space: Space,
+    cond: Cond = None,
+    carry: tuple[State, ...] | None = None,
+    estimate: bool = False,
+) -> Step:
+    """One step of the method `tableau` from `x` at `s` to `t`; s > t is allowed, row by row.
+
+    Args:
+        tableau: The method.
+        dynamics: Field, `dynamics(x, t, cond)` shaped like `x`.
+        x: State `[B, *E]`.
+        s: From, `[B]`.
+        t: To, `[B]`.
+        space: Flat space, which adds motions to states.
+        cond: Condition of every row.
+        carry: Slopes of the step before; the last of them is the slope at `x`, `s`. None evaluates it.
+        estimate: Whether to fill `Step.error`.
+
+    Returns: `Step` with the slopes as `carry` where the last of them opens the next step.
+    """
+    h = t - s
+    slopes: list[State] = [dynamics(x, s, cond) if carry is None else carry[-1]]
+
+    def ahead(weights: tuple[float, ...]) -> State:
+        u, weight = _sum(weights, slopes)
+        return space.move(x, u, h if weight == 1.0 else weight * h)
+
+    y = x
+    for c, weights in zip(tableau.c[1:], tableau.a[1:], strict=True):
+        y = ahead(weights)
+        slopes.append(dynamics(y, t if c == 1.0 else torch.add(s, h, alpha=c), cond))
+    if not tableau.first_same_as_last:
+        return Step(ahead(tableau.b))
+    error = None
+    if estimate and tableau.error is not None:
+        with torch.no_grad():  # step sizes are chosen, not differentiated
+            u, weight = _sum(tableau.error, slopes)
+            error = map_state(lambda p: align(weight * h, p) * p, u)
+    return Step(y, error=error, carry=tuple(slopes))
+
+
+def interpolate(
+    tableau: Tableau,
+    x: State,
+    step: Step,
+    *,
+    h: Float[Tensor, " b"],
+    rows: Int[Tensor, " m"],
+    theta: Float[Tensor, " m"],
+) -> State:
+    r"""Dense output: the state a fraction `theta` into `step` from `x` to y = `step.x`, for chosen rows.
+
+    .. math:: x(\theta) = x + \theta\Delta + \theta(1-\theta)\big[(1-\theta)(h k_1 - \Delta) - \theta(h k_S - \Delta)
+              + \theta(1-\theta)\, h \textstyle\sum_i d_i k_i\big], \qquad \Delta = y - x
+
+    The cubic Hermite polynomial through both ends and slopes, and the one quartic that leaves them alone, weighted by
+    d = `tableau.quartic`: every quartic dense output that is once differentiable across steps has this form.
+
+    Args:
+        tableau: The method that made the step; its `quartic` must be set.
+        x: State before, `[B, *E]`.
+        step: What `runge_kutta` gave; its `carry` holds the S slopes.
+        h: Signed lengths of the step, `[B]`.
+        rows: Rows asked for, `[M]`, repeats allowed.
+        theta: Fraction for each of them, `[M]`, in `[0, 1]`; 1 gives y to the bit.
+
+    Returns: `[M, *E]`.
+    """
+    assert tableau.quartic is not None
+    u, weight = _sum(tableau.quartic, step.carry)
+    h = h[rows]
+
+    def leaf(x: Tensor, y: Tensor, first: Tensor, last: Tensor, u: Tensor) -> Tensor:
+        x, y, first, last, u = (p[rows] for p in (x, y, first, last, u))
+        r, step, change = align(theta, x), align(h, x), y - x
+        bend = (1 - r) * (step * first - change) - r * (step * last - change)
+        return torch.lerp(x, y, r) + r * (1 - r) * (bend + r * (1 - r) * (weight * step) * u)
+
+    return map_state(leaf, x, step.x, step.carry[0], step.carry[-1], u)
