@@ -29,7 +29,9 @@ def jvp(
 
     Forward mode by default, under the math attention kernel (the fused ones have no forward mode). With `difference`
     the derivative is the central quotient with that step: two more evaluations, error O(step^2), for functions that
-    forward mode cannot enter. Both are differentiable again by reverse mode.
+    forward mode cannot enter. Both can be differentiated again by reverse mode, with one trap: the forward mode of
+    `F.layer_norm` treats mean and variance as constants in that second pass and its gradients are silently wrong. The
+    networks of this library write their own; for foreign ones use `difference` where gradients go through.
 
     Args:
         f: Function of `len(primals)` tensors, giving a tensor.

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from pushforward.core import Gen, State, align, dot, leaves, map_state, randn_like
@@ -25,7 +26,7 @@ class Euclidean:
 
     def move(self, x: State, u: State, dt: Tensor, *, generator: Gen = None) -> State:
         """x + dt u."""
-        return map_state(lambda p, q: p + align(dt, q) * q, x, u)
+        return map_state(lambda p, q: torch.addcmul(p, align(dt, q), q), x, u)
 
     def noise(self, like: State, *, generator: Gen = None) -> State:
         """Standard normal draws."""

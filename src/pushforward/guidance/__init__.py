@@ -1,0 +1,12 @@
+"""Guidance: a field in, a steered field out.
+
+A guidance wraps fields and is one, so it goes wherever a field goes: into solvers, likelihoods, distillation. It
+takes no steps, draws no samples and trains nothing; methods that need the loop or act across rows live in inference.
+"""
+
+from pushforward.guidance.autoguidance import Autoguidance
+from pushforward.guidance.cfg_zero_star import CFGZeroStar
+from pushforward.guidance.classifier_free import ClassifierFree
+from pushforward.guidance.interval import Guidance, Interval
+
+__all__ = ["Autoguidance", "CFGZeroStar", "ClassifierFree", "Guidance", "Interval"]

@@ -1,0 +1,30 @@
+"""Checks that every network makes on what it is built with and what it is given. Static: none reads a value."""
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from pushforward.core import require
+
+__all__ = ["check_events", "check_sizes"]
+
+
+def check_sizes(net: str, shape: Sequence[int], **sizes: int) -> tuple[int, ...]:
+    """`shape` as a tuple, when it and all `sizes` are positive; `InvalidInput` otherwise."""
+    require(all(n >= 1 for n in shape), f"{net} got shape={list(shape)}, expected an event shape of positive sizes")
+    for name, value in sizes.items():
+        require(value >= 1, f"{net} got {name}={value}, expected at least 1")
+    return tuple(shape)
+
+
+def check_events(x: Tensor, t: Tensor, shape: tuple[int, ...]) -> None:
+    """`InvalidInput` unless `x` is `[B, *shape]` and `t` `[B]`."""
+    require(
+        tuple(x.shape[1:]) == shape,
+        f"x has shape {list(x.shape)}, this network was built for [B, {', '.join(map(str, shape))}]; "
+        "build it with the shape of one event, without the batch",
+    )
+    require(
+        t.shape == x.shape[:1],
+        f"t has shape {list(t.shape)}, expected [{len(x)}] (one time per row); use core.broadcast_time(t, x)",
+    )

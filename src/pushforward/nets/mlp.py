@@ -1,0 +1,81 @@
+"""The plain network of the flow-matching tutorials."""
+
+import math
+from collections.abc import Sequence
+from itertools import chain
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from pushforward.core import Cond, nearest, require
+from pushforward.nets.embeddings import ConditionEmbedding
+from pushforward.nets.inputs import check_events, check_sizes
+from pushforward.nets.selu import SELU
+
+__all__ = ["MLP"]
+
+_ACTIVATIONS: dict[str, type[nn.Module]] = {
+    "gelu": nn.GELU,
+    "relu": nn.ReLU,
+    "selu": SELU,
+    "silu": nn.SiLU,
+    "softplus": nn.Softplus,
+    "tanh": nn.Tanh,
+}
+
+
+class MLP(nn.Module):
+    r"""Linear layers on the flattened state and the time.
+
+    .. math:: W_{n+1}\, a(W_n \cdots a(W_1 [x, t] + b_1 + e(c)) \cdots + b_n) + b_{n+1}
+
+    The time enters as a plain number: under bf16 autocast it keeps 8 bits, where the other networks keep all.
+
+    Source: with the defaults this is the network of torchcfm's tutorials
+        (https://github.com/atong01/conditional-flow-matching), layer for layer, PyTorch's initialisation included.
+
+    Args:
+        shape: Event shape.
+        classes: Number of labels, for label conditions.
+        features: Size of a vector condition.
+        width: Units of a hidden layer.
+        depth: Number of hidden layers, >= 1.
+        activation: gelu, relu, selu, silu, softplus or tanh; or a module class that is built without arguments.
+
+    Shapes: `x` `[B, *shape]`, `t` `[B]`; gives `[B, *shape]`.
+    Raises: `InvalidInput` for unknown activations, sizes below 1 and states of another shape.
+
+    Example:
+        >>> MLP((2,))(torch.zeros(5, 2), torch.zeros(5)).shape
+        torch.Size([5, 2])
+    """
+
+    def __init__(
+        self,
+        shape: Sequence[int],
+        *,
+        classes: int | None = None,
+        features: int | None = None,
+        width: int = 64,
+        depth: int = 3,
+        activation: str | type[nn.Module] = "selu",
+    ) -> None:
+        super().__init__()
+        self.shape = check_sizes("MLP", shape, width=width, depth=depth)
+        if isinstance(activation, str):
+            require(
+                activation in _ACTIVATIONS, f"unknown activation {activation!r}, {nearest(activation, _ACTIVATIONS)}"
+            )
+            activation = _ACTIVATIONS[activation]
+        size = math.prod(self.shape)
+        self.first = nn.Linear(size + 1, width)
+        hidden = chain.from_iterable((activation(), nn.Linear(width, width)) for _ in range(depth - 1))
+        self.rest = nn.Sequential(*hidden, activation(), nn.Linear(width, size))
+        self.condition = ConditionEmbedding(width, classes=classes, features=features)
+
+    def forward(self, x: Float[Tensor, "b *e"], t: Float[Tensor, " b"], cond: Cond = None) -> Float[Tensor, "b *e"]:
+        """The network's answer, shaped like `x`."""
+        check_events(x, t, self.shape)
+        h = self.first(torch.cat([x.flatten(1), t[:, None]], 1))
+        return self.rest(self.condition(h, cond)).reshape(x.shape)
