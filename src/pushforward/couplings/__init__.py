@@ -1,0 +1,13 @@
+"""Who travels to whom: the parts that pair the rows of a source batch with the rows of a data batch.
+
+A coupling takes two independent batches and gives `Pairs`; the condition belongs to the data and goes where they go.
+How a plan is found is the business of `transport`; a coupling only asks for one. Paths, networks and losses are not
+known here.
+"""
+
+from pushforward.couplings.entropic import EntropicOT
+from pushforward.couplings.exact import ExactOT
+from pushforward.couplings.independent import Independent
+from pushforward.couplings.paired import Paired
+
+__all__ = ["EntropicOT", "ExactOT", "Independent", "Paired"]

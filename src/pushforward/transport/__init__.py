@@ -1,0 +1,11 @@
+"""Discrete optimal transport: a cost in, a permutation or a plan out, with the proof of how good it is.
+
+Solvers over cost matrices live here. They know no flows, no paths and no conditions: pairing the rows of a batch is
+the business of `couplings`, and distances between samples belong to `metrics`.
+"""
+
+from pushforward.transport.assignment import Assignment, assignment, auction
+from pushforward.transport.cost import squared_euclidean
+from pushforward.transport.sinkhorn import sinkhorn
+
+__all__ = ["Assignment", "assignment", "auction", "sinkhorn", "squared_euclidean"]
