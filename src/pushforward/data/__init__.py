@@ -1,0 +1,74 @@
+"""Data sets: where batches come from, transforms with their log-determinants, toys, loaders of files and public sets.
+
+Everything in memory is handed out by index, without worker processes. What is known exactly about a distribution's
+flow (scores, marginal velocities, posteriors) belongs to the oracles; who is paired with whom to the couplings.
+"""
+
+from pushforward.data import loaders, toys, transforms
+from pushforward.data.batches import Arrays, Batches, Distribution, Stream
+from pushforward.data.dataset import Dataset, Loader, random_split
+from pushforward.data.loaders import CIFAR10, MNIST, Digits, FashionMNIST, ImageFolder, Table, Toy
+from pushforward.data.toys import (
+    Checkerboard,
+    Components,
+    EightGaussians,
+    Funnel,
+    Gaussian,
+    Labelled,
+    Moons,
+    Pinwheel,
+    Rings,
+    SCurve,
+    Spirals,
+)
+from pushforward.data.transforms import (
+    AffineMap,
+    Compose,
+    Dequantise,
+    Identity,
+    Logit,
+    Standardise,
+    Transform,
+    describe_transform,
+    rebuild_transform,
+)
+
+__all__ = [
+    "CIFAR10",
+    "MNIST",
+    "AffineMap",
+    "Arrays",
+    "Batches",
+    "Checkerboard",
+    "Components",
+    "Compose",
+    "Dataset",
+    "Dequantise",
+    "Digits",
+    "Distribution",
+    "EightGaussians",
+    "FashionMNIST",
+    "Funnel",
+    "Gaussian",
+    "Identity",
+    "ImageFolder",
+    "Labelled",
+    "Loader",
+    "Logit",
+    "Moons",
+    "Pinwheel",
+    "Rings",
+    "SCurve",
+    "Spirals",
+    "Standardise",
+    "Stream",
+    "Table",
+    "Toy",
+    "Transform",
+    "describe_transform",
+    "loaders",
+    "random_split",
+    "rebuild_transform",
+    "toys",
+    "transforms",
+]

@@ -1,0 +1,15 @@
+"""Where data sets come from: toys, files of the user, public image sets.
+
+A loader is a frozen dataclass of plain fields with `load() -> Dataset`. It reads, checks, splits and chooses the units;
+it neither batches nor trains.
+"""
+
+from pushforward.data.loaders.cifar10 import CIFAR10
+from pushforward.data.loaders.digits import Digits
+from pushforward.data.loaders.fashion_mnist import FashionMNIST
+from pushforward.data.loaders.image_folder import ImageFolder
+from pushforward.data.loaders.mnist import MNIST
+from pushforward.data.loaders.table import Table
+from pushforward.data.loaders.toy import Toy
+
+__all__ = ["CIFAR10", "MNIST", "Digits", "FashionMNIST", "ImageFolder", "Table", "Toy"]

@@ -1,0 +1,29 @@
+"""Small distributions to look at: vectorised samplers with their exact laws, and densities where they are known.
+
+Their marginal paths, scores and flow maps are not here; distributions that know those are oracles.
+"""
+
+from pushforward.data.toys.checkerboard import Checkerboard
+from pushforward.data.toys.eight_gaussians import EightGaussians
+from pushforward.data.toys.funnel import Funnel
+from pushforward.data.toys.gaussian import Gaussian
+from pushforward.data.toys.labelled import Components, Labelled
+from pushforward.data.toys.moons import Moons
+from pushforward.data.toys.pinwheel import Pinwheel
+from pushforward.data.toys.rings import Rings
+from pushforward.data.toys.s_curve import SCurve
+from pushforward.data.toys.spirals import Spirals
+
+__all__ = [
+    "Checkerboard",
+    "Components",
+    "EightGaussians",
+    "Funnel",
+    "Gaussian",
+    "Labelled",
+    "Moons",
+    "Pinwheel",
+    "Rings",
+    "SCurve",
+    "Spirals",
+]

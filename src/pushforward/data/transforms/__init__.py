@@ -1,0 +1,26 @@
+"""Maps from data units to model units, with their inverses and log-determinants.
+
+A transform is fitted once and then fixed, acts on rows one by one, and is saved with the run. What is learned together
+with the model is no transform.
+"""
+
+from pushforward.data.transforms.affine_map import AffineMap
+from pushforward.data.transforms.base import Transform
+from pushforward.data.transforms.compose import Compose
+from pushforward.data.transforms.dequantise import Dequantise
+from pushforward.data.transforms.identity import Identity
+from pushforward.data.transforms.logit import Logit
+from pushforward.data.transforms.saved import describe_transform, rebuild_transform
+from pushforward.data.transforms.standardise import Standardise
+
+__all__ = [
+    "AffineMap",
+    "Compose",
+    "Dequantise",
+    "Identity",
+    "Logit",
+    "Standardise",
+    "Transform",
+    "describe_transform",
+    "rebuild_transform",
+]
