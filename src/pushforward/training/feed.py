@@ -1,0 +1,74 @@
+"""Pairs for a training step, as a pure function of the step."""
+
+from dataclasses import dataclass, field, replace
+from typing import Protocol, cast, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from pushforward.core import Coupling, Pairs, Space, State, generator_from, leaves
+from pushforward.couplings import Independent, Paired
+from pushforward.data import Batches, Identity, Transform
+from pushforward.spaces import Euclidean
+
+__all__ = ["Feed", "PairSource"]
+
+
+@runtime_checkable
+class PairSource(Protocol):
+    """Where a training run gets its batches; `Feed` is the usual one."""
+
+    def pairs(self, step: int, size: int, *, seed: int) -> Pairs:
+        """`size` coupled rows: a pure function of the arguments, so that a resumed run sees the same ones."""
+        ...
+
+
+@dataclass(frozen=True)
+class Feed:
+    """Draws both ends, brings them to model units, and couples them.
+
+    Args:
+        train: Batches of x1 and its condition, in data units.
+        coupling: Who travels to whom. With `Paired` the rows of `source` and `train` are asked with one seed, which
+            keeps row i beside row i; with any other coupling the two are independent.
+        source: Batches of x0 in data units, or None for the noise of the space, which is in model units.
+        space: Where model units live.
+        transform: Data units to model units, for x1 and for the x0 of a source alike.
+
+    Example:
+        >>> feed = Feed(pf.data.Arrays(torch.randn(10, 2)))
+        >>> feed.pairs(3, 4, seed=0).x0.shape
+        torch.Size([4, 2])
+    """
+
+    train: Batches
+    coupling: Coupling = field(default_factory=Independent)
+    source: Batches | None = None
+    space: Space = field(default_factory=Euclidean)
+    transform: Transform = field(default_factory=Identity)
+
+    @torch.no_grad()
+    def pairs(self, step: int, size: int, *, seed: int) -> Pairs:
+        """`size` coupled rows in model units, for update `step` counted from 0."""
+        x1, cond = self.train.batch(step, size, seed=seed)
+        device = leaves(x1)[0].device
+
+        def generator(stream: str) -> torch.Generator:
+            return generator_from(seed, stream, step, device=device)
+
+        x1 = self._model_units(x1, generator=generator("transform"))
+        if self.source is None:
+            x0 = self.space.noise(x1, generator=generator("noise"))
+        else:
+            together = isinstance(self.coupling, Paired)
+            other = seed if together else generator_from(seed, "source").initial_seed()
+            x0, _ = self.source.batch(step, size, seed=other)
+            x0 = self._model_units(x0, generator=generator("source transform"))
+        return self.coupling(x0, x1, cond, generator=generator("coupling"))
+
+    def _model_units(self, x: State, *, generator: torch.Generator) -> State:
+        return self.transform.forward(cast(Tensor, x), generator=generator)  # the identity takes mappings, too
+
+    def held_out(self, test: Batches) -> "Feed":
+        """The same feed over held-out rows, for validation."""
+        return replace(self, train=test)

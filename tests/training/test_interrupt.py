@@ -1,0 +1,46 @@
+import os
+import signal
+import threading
+
+import pytest
+
+from pushforward.training.interrupt import deferred_interrupt
+
+
+def press():
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_ctrl_c_is_put_off():
+    before = signal.getsignal(signal.SIGINT)
+    with deferred_interrupt() as asked:
+        assert not asked()
+        press()
+        assert asked()
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_second_ctrl_c_is_not():
+    before = signal.getsignal(signal.SIGINT)
+
+    def twice():
+        with deferred_interrupt():
+            press()
+            press()
+
+    with pytest.raises(KeyboardInterrupt):
+        twice()
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_in_another_thread_there_is_nothing_to_put_off():
+    seen = []
+
+    def work():
+        with deferred_interrupt() as asked:
+            seen.append(asked())
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert seen == [False]
