@@ -1,0 +1,163 @@
+"""Reading a run folder: every part but `config.yaml` may be missing, none may be broken."""
+
+import json
+import math
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+import yaml
+
+from pushforward.core import InvalidInput, require
+from pushforward.report.arrays import is_image
+
+__all__ = ["Run", "load_run", "part_name", "quoted"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run folder holds.
+
+    Args:
+        path: The folder.
+        text: `config.yaml` as written.
+        config: The same, read.
+        history: Lines of `metrics.jsonl` by step; those of one step (training, validation) together.
+        metrics: `metrics.json`; empty before an evaluation.
+    """
+
+    path: Path
+    text: str
+    config: Mapping[str, Any]
+    history: Sequence[Mapping[str, Any]]
+    metrics: Mapping[str, Any]
+
+    @cached_property
+    def samples(self) -> Mapping[str, np.ndarray] | None:
+        """Arrays of `samples.npz`, `x` among them, read when first asked for; None before sampling."""
+        return _read(self.path / "samples.npz", _samples, None)
+
+    @property
+    def name(self) -> str:
+        """The recipe's name, or the folder's where no recipe was named."""
+        return str(self.config.get("recipe") or self.path.resolve().name)
+
+    def _data(self, key: str) -> Sequence[Any] | None:
+        data = self.config.get("data")
+        value = data.get(key) if isinstance(data, Mapping) else None
+        return value if isinstance(value, Sequence) and not isinstance(value, str) else None
+
+    @property
+    def shape(self) -> tuple[int, ...] | None:
+        """Image shape of flat samples when `data.shape` tells it, else None."""
+        shape = self._data("shape")
+        if self.samples is None or shape is None or not is_image(shape := tuple(shape)):
+            return None
+        return shape if math.prod(shape) == math.prod(self.samples["x"].shape[1:]) else None
+
+    @property
+    def columns(self) -> list[str] | None:
+        """Column names when `data.columns` tells them for all columns, else None."""
+        columns = self._data("columns")
+        if self.samples is None or columns is None or len(columns) != math.prod(self.samples["x"].shape[1:]):
+            return None
+        return [str(name) for name in columns]
+
+
+def part_name(part: Any) -> str:
+    """A part of a configuration in a word: its type.
+
+    Example:
+        >>> part_name({"type": "Heun", "order": 2}), part_name("moons"), part_name(None)
+        ('Heun', 'moons', '')
+    """
+    if isinstance(part, Mapping):
+        return str(part.get("type") or part.get("name") or part.get("path") or "")
+    return "" if part is None else str(part)
+
+
+def quoted(run: Run, file: str = "") -> str:
+    """The run's folder, or a file in it, for the shell, as seen from the folder above."""
+    return shlex.quote(str(Path(run.path.resolve().name, file)))
+
+
+def _config(path: Path) -> tuple[str, Mapping[str, Any]]:
+    text = path.read_text(encoding="utf-8")
+    config = yaml.safe_load(text)
+    require(isinstance(config, Mapping), f"{path} holds no mapping of keys; restore the config.yaml that train wrote")
+    return text, config
+
+
+def _history(path: Path) -> list[Mapping[str, Any]]:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    rows: dict[int, Mapping[str, Any]] = {}
+    for i, line in enumerate(lines):
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError:
+            if i == len(lines) - 1:  # a killed run may leave half a line
+                break
+            raise InvalidInput(f"{path} line {i + 1} is no JSON object; remove that line") from None
+        known = isinstance(row, dict) and isinstance(row.get("step"), int)
+        require(known, f"{path} line {i + 1} has no step; remove that line")
+        rows[row["step"]] = {**rows.get(row["step"], {}), **row}
+    return [rows[step] for step in sorted(rows)]
+
+
+def _metrics(path: Path) -> Mapping[str, Any]:
+    metrics = json.loads(path.read_text(encoding="utf-8"))
+    require(isinstance(metrics, dict), f"{path} holds no mapping of names to figures; run evaluate again")
+    return metrics
+
+
+def _samples(path: Path) -> Mapping[str, np.ndarray]:
+    with np.load(path, allow_pickle=False) as file:
+        samples = dict(file)
+    require(
+        "x" in samples, f"{path} holds {', '.join(sorted(samples)) or 'nothing'}, expected an array x; sample again"
+    )
+    x = samples["x"]
+    require(x.ndim >= 1 and len(x) > 0, f"{path}: x has shape {list(x.shape)}, expected rows [N, ...]; sample again")
+    for name in samples.keys() & {"x", "real", "source", "trajectory", "times"}:
+        require(samples[name].dtype.kind in "biuf", f"{path}: {name} is {samples[name].dtype}, expected numbers")
+    for name in samples.keys() & {"real", "source"}:
+        like = samples[name].shape
+        require(like[1:] == x.shape[1:], f"{path}: {name} has shape {list(like)}, x {list(x.shape)}; sample again")
+    return samples
+
+
+def _read(path: Path, reader: Callable[[Path], Any], default: Any) -> Any:
+    """What `reader` finds, `default` where there is no file; a broken file is a sentence."""
+    if not path.exists():
+        return default
+    try:
+        return reader(path)
+    except InvalidInput:
+        raise
+    except (OSError, ValueError, yaml.YAMLError, BadZipFile, EOFError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InvalidInput(f"{path} cannot be read ({reason}); write it again or remove it") from error
+
+
+def load_run(path: Path) -> Run:
+    """The run in folder `path`.
+
+    Raises: `InvalidInput` when it is no run folder, or one of its files is broken (`samples` when first asked for).
+    """
+    require(path.is_dir(), f"there is no run folder {path}; give the folder that train wrote")
+    require(
+        (path / "config.yaml").is_file(), f"{path} has no config.yaml, so it is no run folder; give one train wrote"
+    )
+    text, config = _read(path / "config.yaml", _config, None)
+    return Run(
+        path=path,
+        text=text,
+        config=config,
+        history=_read(path / "metrics.jsonl", _history, []),
+        metrics=_read(path / "metrics.json", _metrics, {}),
+    )

@@ -1,0 +1,115 @@
+"""The figures of `metrics.json`, and what each of them means."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+__all__ = ["Meaning", "Score", "meaning", "number", "scores"]
+
+_FLOOR = "_floor"
+
+
+class Meaning(NamedTuple):
+    """What a metric is called, which way is better ("lower", "higher", or "" when neither is), what it measures."""
+
+    title: str
+    better: str
+    text: str
+
+
+_MEANINGS = {
+    "bits_per_dim": Meaning("Bits per dimension", "lower", "Code length of held-out data under the model, per value."),
+    "c2st": Meaning(
+        "Classifier two-sample test",
+        "lower",
+        "How often a classifier tells generated from real samples; 0.5 is as good as tossing a coin.",
+    ),
+    "class_accuracy": Meaning(
+        "Class accuracy",
+        "higher",
+        "Share of generated samples that a classifier of real data puts into the class that was asked for.",
+    ),
+    "copies": Meaning(
+        "Copies", "lower", "Share of generated samples closer to a training row than held-out data nearly ever are."
+    ),
+    "coverage": Meaning("Coverage", "higher", "Share of real samples with a generated one in their neighbourhood."),
+    "curvature": Meaning("Curvature", "lower", "How far trajectories are from straight lines; 0 is straight."),
+    "density": Meaning(
+        "Density", "higher", "How many neighbourhoods of real samples a generated one lies in; about 1 for equal laws."
+    ),
+    "energy_distance": Meaning(
+        "Energy distance", "lower", "Distances between generated and real samples, less those within each set."
+    ),
+    "frechet": Meaning(
+        "Fréchet distance",
+        "lower",
+        "Distance between normal laws fitted to generated and real samples, or their features.",
+    ),
+    "log_likelihood": Meaning("Log-likelihood", "higher", "Mean log-density of held-out data under the model."),
+    "mmd": Meaning(
+        "Maximum mean discrepancy",
+        "lower",
+        "Squared distance between the laws as a Gaussian kernel sees it; around 0, even below, for equal laws.",
+    ),
+    "path_energy": Meaning(
+        "Path energy", "lower", "Mean squared speed along trajectories; optimal transport has least."
+    ),
+    "precision": Meaning("Precision", "higher", "Share of generated samples that lie where real ones are."),
+    "recall": Meaning("Recall", "higher", "Share of real samples that lie where generated ones are."),
+    "sliced_wasserstein": Meaning(
+        "Sliced Wasserstein distance", "lower", "Wasserstein distance of the shadows on a line, over random directions."
+    ),
+    "wasserstein": Meaning(
+        "Wasserstein distance", "lower", "How far generated samples must at least be moved to become the real ones."
+    ),
+}
+
+
+def meaning(name: str) -> Meaning:
+    """What is known about a metric; an unknown one keeps its name and claims nothing.
+
+    Example:
+        >>> meaning("copies").better, meaning("my_score").title
+        ('lower', 'My score')
+    """
+    return _MEANINGS.get(name) or Meaning(name.replace("_", " ").capitalize(), "", "")
+
+
+class Score(NamedTuple):
+    """One figure, and what real data reach in the same measurement (None where that was not measured)."""
+
+    name: str
+    value: float
+    floor: float | None = None
+
+    @property
+    def ratio(self) -> float | None:
+        """Value over floor; None where a ratio says nothing."""
+        return self.value / self.floor if self.floor is not None and self.floor > 0 and self.value >= 0 else None
+
+
+def _numeric(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def scores(metrics: Mapping[str, Any]) -> list[Score]:
+    """The numbers of a flat mapping, each with its floor from `<name>_floor`, in the order written.
+
+    Example:
+        >>> scores({"wasserstein": 0.3, "wasserstein_floor": 0.2, "solver": "Euler"})[0].ratio.__round__(2)
+        1.5
+    """
+    numbers = {name: float(value) for name, value in metrics.items() if _numeric(value)}
+    owned = {name + _FLOOR for name in numbers}
+    return [Score(name, value, numbers.get(name + _FLOOR)) for name, value in numbers.items() if name not in owned]
+
+
+def number(value: float | None) -> str:
+    """Four significant digits, whole numbers whole, a dash for what is not there.
+
+    Example:
+        >>> number(0.123456), number(20000.0), number(None)
+        ('0.1235', '20000', '—')
+    """
+    if value is None:
+        return "—"
+    return f"{value:.0f}" if float(value).is_integer() and abs(value) < 1e12 else f"{value:.4g}"
