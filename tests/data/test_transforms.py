@@ -10,6 +10,7 @@ from torch import nn
 from pushforward.core import InvalidInput, generator_from
 from pushforward.data import (
     AffineMap,
+    Clip,
     Compose,
     Dequantise,
     Identity,
@@ -31,6 +32,7 @@ def standardise(shape):
 SMOOTH = {
     "identity": lambda shape: Identity(),
     "affine": lambda shape: AffineMap(scale=-2.5, shift=0.3),
+    "clip": lambda shape: Clip(0.0, 1.0),
     "standardise": standardise,
     "logit": lambda shape: Logit(eps=1e-3),
     "compose": lambda shape: Compose([Logit(eps=0.05), standardise(shape), Compose([AffineMap(0.1), Identity()])]),
@@ -193,6 +195,7 @@ def test_identity_takes_mappings():
     ("build", "message"),
     [
         (lambda: AffineMap(0.0), "scale 0.0"),
+        (lambda: Clip(1.0, 0.0), "range 1.0 to 0.0"),
         (lambda: AffineMap(math.inf), "scale inf"),
         (lambda: Logit(0.5), "eps 0.5"),
         (lambda: Dequantise(1), "1 levels"),
@@ -204,3 +207,10 @@ def test_identity_takes_mappings():
 def test_bad_arguments_are_refused(build, message):
     with pytest.raises(InvalidInput, match=message):
         build()
+
+
+def test_samples_beyond_the_range_of_the_data_are_brought_back_and_data_are_not_touched():
+    pixels = Compose([Clip(0.0, 255.0), AffineMap(2 / 255, -1.0)])
+    assert pixels.inverse(torch.tensor([[-1.2, -1.0, 1.3]])).tolist() == [[0.0, 0.0, 255.0]]
+    beyond = torch.tensor([[-3.0, 300.0]])
+    assert torch.equal(Clip(0.0, 255.0).forward(beyond), beyond)

@@ -23,6 +23,7 @@ from pushforward.data.toys import (
 )
 from pushforward.data.transforms import (
     AffineMap,
+    Clip,
     Compose,
     Dequantise,
     Identity,
@@ -40,6 +41,7 @@ __all__ = [
     "Arrays",
     "Batches",
     "Checkerboard",
+    "Clip",
     "Components",
     "Compose",
     "Dataset",

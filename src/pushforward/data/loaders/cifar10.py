@@ -9,7 +9,7 @@ import numpy as np
 from pushforward.data.batches import Arrays
 from pushforward.data.dataset import Dataset
 from pushforward.data.loaders.download import download, local_arrays
-from pushforward.data.transforms import AffineMap
+from pushforward.data.transforms import AffineMap, Clip, Compose
 
 __all__ = ["CIFAR10"]
 
@@ -62,7 +62,7 @@ class CIFAR10:
         return Dataset(
             train=Arrays(x[:held], y[:held] if self.labels else None),
             test=Arrays(x[held:], y[held:] if self.labels else None),
-            transform=AffineMap(2 / 255, -1.0),
+            transform=Compose([Clip(0, 255), AffineMap(2 / 255, -1.0)]),
             classes=10 if self.labels else None,
             name=name,
             class_names=_NAMES if self.labels else None,

@@ -8,7 +8,7 @@ import torch
 from pushforward.data.batches import Arrays
 from pushforward.data.checks import require_fraction
 from pushforward.data.dataset import Dataset
-from pushforward.data.transforms import AffineMap
+from pushforward.data.transforms import AffineMap, Clip, Compose
 
 __all__ = ["Digits"]
 
@@ -48,6 +48,5 @@ class Digits:
         x = torch.as_tensor(pixels, dtype=torch.get_default_dtype())
         x = x if self.flat else x.reshape(-1, 1, 8, 8)
         train, test = (Arrays(x[part], digit[part] if self.labels else None) for part in rows)
-        return Dataset(
-            train, test, transform=AffineMap(1 / 8, -1.0), classes=10 if self.labels else None, name="digits"
-        )
+        units = Compose([Clip(0, 16), AffineMap(1 / 8, -1.0)])
+        return Dataset(train, test, transform=units, classes=10 if self.labels else None, name="digits")

@@ -10,7 +10,7 @@ from pushforward.core import InvalidInput
 from pushforward.data.batches import Arrays
 from pushforward.data.dataset import Dataset
 from pushforward.data.loaders.download import download, local_arrays
-from pushforward.data.transforms import AffineMap
+from pushforward.data.transforms import AffineMap, Clip, Compose
 
 __all__ = ["load_idx_images", "read_idx"]
 
@@ -39,7 +39,7 @@ def load_idx_images(
     return Dataset(
         train=Arrays(x_train[:, None], y_train if labels else None),
         test=Arrays(x_test[:, None], y_test if labels else None),
-        transform=AffineMap(2 / 255, -1.0),
+        transform=Compose([Clip(0, 255), AffineMap(2 / 255, -1.0)]),
         classes=len(class_names) if labels else None,
         name=name,
         class_names=class_names if labels else None,

@@ -10,7 +10,7 @@ from pushforward.core import InvalidInput, require
 from pushforward.data.batches import Arrays
 from pushforward.data.dataset import Dataset, random_split
 from pushforward.data.loaders.extras import optional
-from pushforward.data.transforms import AffineMap
+from pushforward.data.transforms import AffineMap, Clip, Compose
 
 __all__ = ["ImageFolder"]
 
@@ -69,7 +69,7 @@ class ImageFolder:
         train, test = random_split(len(x), self.test_fraction, self.seed)
         return Dataset(
             *(Arrays(x[part], y[part] if labelled else None) for part in (train.numpy(), test.numpy())),
-            transform=AffineMap(2 / 255, -1.0),
+            transform=Compose([Clip(0, 255), AffineMap(2 / 255, -1.0)]),
             classes=len(names) if labelled else None,
             name=folder.name,
             class_names=tuple(names) if labelled else None,

@@ -184,7 +184,7 @@ def _read_frame(path: Path) -> Any:
         raise
     except (ValueError, OSError, EOFError) as error:  # pandas' and pyarrow's own errors are ValueErrors
         reason = str(error).strip().splitlines()[0]
-        raise InvalidInput(f"{path} cannot be read as a table: {reason}") from error
+        raise InvalidInput(f"{path} cannot be read as a table: {reason}; mend the file or save it again") from error
 
 
 def _require_header(path: Path, first: Iterable[Any]) -> None:

@@ -6,6 +6,7 @@ with the model is no transform.
 
 from pushforward.data.transforms.affine_map import AffineMap
 from pushforward.data.transforms.base import Transform
+from pushforward.data.transforms.clip import Clip
 from pushforward.data.transforms.compose import Compose
 from pushforward.data.transforms.dequantise import Dequantise
 from pushforward.data.transforms.identity import Identity
@@ -15,6 +16,7 @@ from pushforward.data.transforms.standardise import Standardise
 
 __all__ = [
     "AffineMap",
+    "Clip",
     "Compose",
     "Dequantise",
     "Identity",

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from pushforward.core import InvalidInput, nearest
 from pushforward.data.transforms.affine_map import AffineMap
 from pushforward.data.transforms.base import Transform
+from pushforward.data.transforms.clip import Clip
 from pushforward.data.transforms.compose import Compose
 from pushforward.data.transforms.dequantise import Dequantise
 from pushforward.data.transforms.identity import Identity
@@ -17,7 +18,7 @@ from pushforward.data.transforms.standardise import Standardise
 
 __all__ = ["describe_transform", "rebuild_transform"]
 
-_TYPES = {kind.__name__: kind for kind in (AffineMap, Compose, Dequantise, Identity, Logit, Standardise)}
+_TYPES = {kind.__name__: kind for kind in (AffineMap, Clip, Compose, Dequantise, Identity, Logit, Standardise)}
 
 
 def describe_transform(transform: Transform) -> dict[str, Any]:
