@@ -4,6 +4,7 @@ What turns a network's output into motion lives here; how that motion is followe
 not.
 """
 
+from pushforward.fields import adapters
 from pushforward.fields.dirac import Dirac
 from pushforward.fields.endpoint import Endpoint
 from pushforward.fields.net_field import NetEstimator, NetField
@@ -11,4 +12,4 @@ from pushforward.fields.noise import Noise
 from pushforward.fields.score import Score
 from pushforward.fields.velocity import Velocity
 
-__all__ = ["Dirac", "Endpoint", "NetEstimator", "NetField", "Noise", "Score", "Velocity"]
+__all__ = ["Dirac", "Endpoint", "NetEstimator", "NetField", "Noise", "Score", "Velocity", "adapters"]
