@@ -9,6 +9,7 @@ from pushforward.training.checkpoint import Checkpoint, complete_steps, load_che
 from pushforward.training.ema import EMA
 from pushforward.training.feed import Feed, PairSource
 from pushforward.training.prefetch import prefetch
+from pushforward.training.processes import main_process
 from pushforward.training.settings import PRECISIONS, Training
 from pushforward.training.step import TrainingStep
 from pushforward.training.trainer import Trained, train
@@ -27,6 +28,7 @@ __all__ = [
     "complete_steps",
     "load_checkpoint",
     "load_weights",
+    "main_process",
     "prefetch",
     "save_checkpoint",
     "save_weights",

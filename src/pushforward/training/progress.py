@@ -28,13 +28,14 @@ def progress_bar(start: int, total: int, *, show: bool) -> Iterator[Callable[[in
         TextColumn("training"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]:.0f} steps/s, loss {task.fields[loss]:.4g}, left"),
+        TextColumn("{task.fields[pace]}"),
+        TextColumn("left"),
         TimeRemainingColumn(),
     )
     drawn = time.perf_counter()
-    begun, known = drawn, float("nan")
+    begun, known = drawn, None
     with Progress(*columns, console=Console(stderr=True), auto_refresh=False) as progress:
-        task = progress.add_task("training", total=total, completed=start, rate=0.0, loss=known)
+        task = progress.add_task("training", total=total, completed=start, pace="")
 
         def update(step: int, loss: float | None) -> None:
             nonlocal drawn, known
@@ -43,6 +44,7 @@ def progress_bar(start: int, total: int, *, show: bool) -> Iterator[Callable[[in
             if now - drawn > 0.5 or step == total:
                 drawn = now
                 rate = (step - start) / max(now - begun, 1e-9)
-                progress.update(task, completed=step, rate=rate, loss=known, refresh=True)
+                pace = f"{rate:.0f} steps/s" + ("" if known is None else f", loss {known:.4g}")
+                progress.update(task, completed=step, pace=pace, refresh=True)
 
         yield update

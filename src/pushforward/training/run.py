@@ -29,7 +29,15 @@ class Run:
     """Arguments as in `train`; `loop` makes the steps that remain."""
 
     def __init__(
-        self, net: nn.Module, objective: Objective, settings: Training, *, seed: int, folder: Path | None, resume: bool
+        self,
+        net: nn.Module,
+        objective: Objective,
+        settings: Training,
+        *,
+        seed: int,
+        folder: Path | None,
+        resume: bool,
+        on_start: Callable[[], object] | None,
     ) -> None:
         self.settings, self.seed, self.net = settings, seed, net
         self.checkpoints = None if folder is None else folder / "checkpoint"
@@ -44,6 +52,8 @@ class Run:
         self.step, self.spent = 0, 0.0
         if self.checkpoints is not None:
             self._continue(self.checkpoints, resume)
+        if on_start is not None and self.runtime.rank == 0:
+            on_start()
         self.logger = Logger(folder if self.runtime.rank == 0 else None, self.step)
         self.window = Window(self.step)
         self.loss: float | None = None

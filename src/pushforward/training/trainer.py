@@ -58,7 +58,7 @@ def train(
         folder: Run folder for `checkpoint/`, `metrics.jsonl` and `events/`; None writes nothing.
         resume: Continue from the newest checkpoint in `folder`, or from the start when there is none.
         validation: Held-out pairs (`feed.held_out(test)`), for `settings.validate_every`.
-        on_start: Called before the first step, when nothing is left to refuse.
+        on_start: Called before anything is written, when nothing is left to refuse.
         on_sample: Called with the net, averaged weights in it, and the step, every `settings.sample_every` steps.
         progress: Show a bar on stderr.
 
@@ -83,10 +83,8 @@ def train(
         settings.sample_every is None or on_sample is not None,
         f"training.sample_every is {settings.sample_every}, but no on_sample came; give one or set it to null",
     )
-    run = Run(net, objective, settings, seed=seed, folder=folder, resume=resume)
+    run = Run(net, objective, settings, seed=seed, folder=folder, resume=resume, on_start=on_start)
     with closing(run.logger):
-        if on_start is not None and run.runtime.rank == 0:
-            on_start()
         run.loop(feed, validation, on_sample, progress)
     run.state.finish()
     return Trained(net, run.step, run.logger.history, run.state.best.record())
