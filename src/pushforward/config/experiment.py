@@ -1,0 +1,112 @@
+"""The parts of a configuration, put together over the data they are for."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path as File
+from typing import TypeAlias
+
+import torch
+from torch import nn
+
+from pushforward.config.build import Partial
+from pushforward.config.schema import Config
+from pushforward.core import AffinePath, Field, Path, State, align, map_state, require
+from pushforward.data import Dataset
+from pushforward.guidance import ClassifierFree
+from pushforward.training import Feed, Trained, train
+
+__all__ = ["Experiment", "Guidance", "guide", "start"]
+
+Guidance: TypeAlias = float | Partial | Callable[[Field], Field] | None
+
+
+def guide(field: Field, guidance: Guidance) -> Field:
+    """The guided field: None leaves it alone, a number is classifier-free guidance with that scale.
+
+    Example:
+        >>> field = lambda x, t, cond=None: x
+        >>> guide(field, None) is field
+        True
+    """
+    if guidance is None:
+        return field
+    if isinstance(guidance, (int, float)):
+        return ClassifierFree(field, float(guidance))
+    return guidance(field=field) if isinstance(guidance, Partial) else guidance(field)
+
+
+def start(path: Path, x0: State, t: torch.Tensor, *, back: bool = False) -> State:
+    """Source draws as states at the first time `t` `[B]` of a path: sigma_t x0.
+
+    That is x0 itself at t = 0, unless the schedule scales its source (variance exploding); `back` divides instead.
+    """
+    if not isinstance(path, AffinePath):
+        return x0
+    sigma = path.coeffs(t).sigma
+    return map_state(lambda leaf: leaf / align(sigma, leaf) if back else align(sigma, leaf) * leaf, x0)
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What a run trains: parts and data, with everything that had to wait for the data's shapes now built.
+
+    Args:
+        config: The parts.
+        dataset: What to learn from; `Experiment.of(config)` loads the one that the configuration names.
+    """
+
+    config: Config
+    dataset: Dataset
+
+    @classmethod
+    def of(cls, config: Config) -> "Experiment":
+        """The experiment over the configuration's own data."""
+        require(config.data is not None, "the configuration names no data; add a `data` section, or give arrays to fit")
+        loader = config.data() if isinstance(config.data, Partial) else config.data
+        assert loader is not None
+        return cls(config, loader.load())
+
+    def net(self) -> nn.Module:
+        """A new network for the data's shapes; its first weights depend on the seed alone."""
+        data = self.dataset
+        given = self.config.net
+        if isinstance(given, nn.Module):
+            return given
+        require(given is not None, "the configuration names no net; add one, e.g. `net: ResidualMLP`")
+        assert given is not None
+        known = {"shape": data.shape, "classes": data.classes, "features": data.features}
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.config.seed)
+            return given(**known)
+
+    def feed(self) -> Feed:
+        """Where pairs come from."""
+        data, config = self.dataset, self.config
+        return Feed(data.train, config.coupling, data.source, config.path.space, data.transform)
+
+    def train(
+        self,
+        net: nn.Module | None = None,
+        *,
+        folder: File | None = None,
+        resume: bool = False,
+        progress: bool = False,
+        on_start: Callable[[], object] | None = None,
+        on_sample: Callable[[nn.Module, int], object] | None = None,
+    ) -> Trained:
+        """Train a network (a new one unless given) as the configuration says; see `training.train`."""
+        net = self.net() if net is None else net
+        feed, config = self.feed(), self.config
+        return train(
+            net,
+            config.bound,
+            feed,
+            config.training,
+            seed=config.seed,
+            folder=folder,
+            resume=resume,
+            validation=feed.held_out(self.dataset.test),
+            on_start=on_start,
+            on_sample=on_sample,
+            progress=progress,
+        )

@@ -1,0 +1,53 @@
+"""The explicit register: which classes may stand in which slot of a configuration."""
+
+from collections.abc import Mapping
+from functools import cache
+from types import ModuleType
+
+from torch import nn
+
+from pushforward import couplings, data, fields, guidance, nets, objectives, paths, solvers, spaces
+from pushforward.core import Coupling, Field, Head, Objective, Path, Schedule, Solver, Space
+from pushforward.data import Distribution, Loader
+from pushforward.objectives.times import Draw, TimeLaw
+from pushforward.objectives.weights import Weight
+from pushforward.paths.latents import Latent
+
+__all__ = ["kinds", "parts_of"]
+
+
+def _named(room: ModuleType, *names: str) -> dict[str, type]:
+    """Classes of a room by name: those given, or every public class."""
+    public = {name: getattr(room, name) for name in (names or room.__all__)}
+    return {name: part for name, part in public.items() if isinstance(part, type) and not _is_protocol(part)}
+
+
+def _is_protocol(part: type) -> bool:
+    return getattr(part, "_is_protocol", False)
+
+
+@cache
+def kinds() -> Mapping[type, Mapping[str, type]]:
+    """Slot (a Protocol or base class) -> the classes that may fill it, by name."""
+    return {
+        Coupling: _named(couplings),
+        Distribution: _named(data.toys),
+        Draw: _named(objectives.times, "Antithetic", "Independent", "Stratified"),
+        Field: _named(guidance),
+        Head: _named(fields, "Endpoint", "Noise", "Score", "Velocity"),
+        Latent: _named(paths.latents),
+        Loader: _named(data.loaders),
+        Objective: _named(objectives, "FlowMatching"),
+        Path: _named(paths, "Affine"),
+        Schedule: _named(paths.schedules),
+        Solver: _named(solvers, "Dopri5", "Euler", "Heun", "Midpoint", "RK4", "Tsit5"),
+        Space: _named(spaces),
+        TimeLaw: _named(objectives.times, "Beta", "LogitNormal", "ModeSD3", "Uniform"),
+        Weight: _named(objectives.weights),
+        nn.Module: _named(nets, "DiT", "MLP", "ResidualMLP", "UNet"),
+    }
+
+
+def parts_of(kind: type) -> Mapping[str, type]:
+    """The classes that may fill a slot of this kind; empty when the kind is no slot."""
+    return kinds().get(kind, {})

@@ -1,0 +1,195 @@
+"""A whole run as one mapping: what is written in YAML, with every default in one place."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path as File
+from typing import Any
+
+import yaml
+from torch import nn
+
+from pushforward.config.build import Partial, build, build_partial, describe
+from pushforward.core import Coupling, Field, Incompatible, InvalidInput, Objective, Path, Solver, nearest, require
+from pushforward.couplings import Independent
+from pushforward.data import Loader
+from pushforward.objectives import FlowMatching
+from pushforward.paths import Affine
+from pushforward.solvers import Heun
+from pushforward.training import Training
+
+__all__ = ["Config", "Evaluation", "Sampling", "override", "parse", "read_yaml", "write_yaml"]
+
+
+LATE_OBJECTIVE = ("path",)
+LATE_NET = ("shape", "classes", "features")
+LATE_GUIDANCE = ("field",)
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How a run is sampled unless told otherwise.
+
+    Args:
+        solver: Follows the field.
+        steps: Steps from source to data, >= 1; adaptive solvers choose their own and use this for outputs only.
+        guidance: None for none, a number w for classifier-free guidance with that scale, or a part of the guidance room
+            without its `field`, e.g. `{type: CFGZeroStar, scale: 2.0}`.
+    """
+
+    solver: Solver = field(default_factory=Heun)
+    steps: int = 50
+    guidance: float | Partial | None = None
+
+    def __post_init__(self) -> None:
+        require(self.steps >= 1, f"sampling.steps: got {self.steps}, expected at least 1")
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What is measured on held-out data.
+
+    Args:
+        samples: Number of generated rows; the same number from every class where there are classes.
+        exact: Rows of the exact Wasserstein distance, whose cost grows like the cube.
+        seed: Seed of the draws.
+    """
+
+    samples: int = 1000
+    exact: int = 500
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        require(self.samples >= 2, f"evaluation.samples: got {self.samples}, expected at least 2")
+        require(self.exact >= 2, f"evaluation.exact: got {self.exact}, expected at least 2")
+
+
+@dataclass(frozen=True)
+class Config:
+    """A run: what to learn from, which parts, how long, and how to sample and judge it.
+
+    `objective` waits for the path, `net` for the shapes of the data, and `data` until someone wants to load it; what is
+    written of them is checked at once. An object in place of a `Partial` is taken as it is.
+
+    Raises: `Incompatible` for an objective that makes no sense on the path, or was built on another one.
+    """
+
+    data: Partial | Loader | None = None
+    coupling: Coupling = field(default_factory=Independent)
+    path: Path = field(default_factory=Affine)
+    objective: Partial | Objective = field(default_factory=lambda: Partial(FlowMatching, late=LATE_OBJECTIVE))
+    net: Partial | nn.Module | None = None
+    training: Training = field(default_factory=Training)
+    sampling: Sampling = field(default_factory=Sampling)
+    evaluation: Evaluation = field(default_factory=Evaluation)
+    seed: int = 0
+    recipe: str | None = None
+
+    def __post_init__(self) -> None:
+        require(-(2**63) <= self.seed < 2**63, f"seed: got {self.seed}, expected a whole number of at most 18 digits")
+        own = getattr(self.bound, "path", self.path)
+        require(
+            own == self.path,
+            f"the objective was built on {own}, but path is {self.path}; give one of the two",
+            Incompatible,
+        )
+
+    @cached_property
+    def bound(self) -> Any:
+        """The objective on the configuration's path."""
+        return self.objective(path=self.path) if isinstance(self.objective, Partial) else self.objective
+
+    def resolved(self) -> dict[str, Any]:
+        """The mapping that gives this configuration again, every default written out."""
+        found = describe(self, typed=False)
+        for section in ("training", "sampling", "evaluation"):
+            found[section].pop("type")
+        return found
+
+
+def _guidance(spec: Any) -> float | Partial | None:
+    if spec is None or isinstance(spec, (int, float, Partial)):
+        return spec
+    return build_partial(spec, Field, "sampling.guidance", LATE_GUIDANCE)
+
+
+def parse(spec: Mapping[str, Any]) -> Config:
+    """The configuration that a mapping describes.
+
+    Raises: `InvalidInput` for unknown keys, names and fields, each with the nearest valid one, and for wrong values.
+    """
+    spec = dict(spec)
+    spec.pop("version", None)
+    spec.pop("summary", None)
+    known = Config.__dataclass_fields__
+    for key in spec:
+        require(key in known, f"unknown key {key!r} in the configuration; {nearest(str(key), known)}")
+    slots = {"data": (Loader, ()), "objective": (Objective, LATE_OBJECTIVE), "net": (nn.Module, LATE_NET)}
+    late: dict[str, Any] = {
+        key: build_partial(spec.pop(key), kind, key, names)
+        for key, (kind, names) in slots.items()
+        if spec.get(key) is not None
+    }
+    sampling = spec.pop("sampling", None)
+    if sampling is not None:
+        require(isinstance(sampling, Mapping), f"sampling: got {sampling!r}, expected a mapping of Sampling fields")
+        guidance = _guidance(sampling.get("guidance"))
+        rest = {key: value for key, value in sampling.items() if key != "guidance"}
+        late["sampling"] = replace(build(rest, Sampling, "sampling"), guidance=guidance)
+    given = {key: value for key, value in spec.items() if key not in slots}
+    return replace(build(given, Config, ""), **late)
+
+
+def override(spec: Mapping[str, Any], assignments: Mapping[str, Any]) -> dict[str, Any]:
+    """`spec` with dotted keys replaced; a part given by name alone becomes a mapping when a field of it is set.
+
+    Example:
+        >>> override({"coupling": "EntropicOT"}, {"coupling.epsilon": 0.1})
+        {'coupling': {'type': 'EntropicOT', 'epsilon': 0.1}}
+    """
+    found = {key: (dict(value) if isinstance(value, Mapping) else value) for key, value in spec.items()}
+    for dotted, value in assignments.items():
+        place = found
+        *parents, last = dotted.split(".")
+        for parent in parents:
+            inner = place.get(parent)
+            require(
+                inner is None or isinstance(inner, (str, Mapping)),
+                f"unknown key {dotted!r}: {parent!r} is {inner!r}, which has no fields; end the key there",
+            )
+            place[parent] = {"type": inner} if isinstance(inner, str) else dict(inner or {})
+            place = place[parent]
+        place[last] = value
+    return found
+
+
+def read_yaml(file: File) -> dict[str, Any]:
+    """The mapping in a YAML file.
+
+    Raises: `InvalidInput` for a missing file, text that is no YAML (with its line), and YAML that is no mapping.
+    """
+    try:
+        found = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not a text file"
+        raise InvalidInput(f"{file}: cannot be read ({reason.lower()}); give the path of a YAML file") from None
+    except (yaml.YAMLError, ValueError) as error:  # 2024-99-99 looks like a date, and is none
+        mark = getattr(error, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark else ""
+        raise InvalidInput(f"{file}{line}: not valid YAML; check indentation, colons and brackets") from None
+    if not isinstance(found, dict):
+        what = "nothing" if found is None else type(found).__name__
+        raise InvalidInput(f"{file}: got {what}, expected a mapping such as `seed: 0`")
+    return _named_by_text(found)
+
+
+def _named_by_text(found: Any) -> Any:
+    """With every key a text: `1: 2` is YAML too, and then an unknown key like any other."""
+    if isinstance(found, dict):
+        return {str(key): _named_by_text(value) for key, value in found.items()}
+    return found
+
+
+def write_yaml(spec: Mapping[str, Any]) -> str:
+    """YAML text of a mapping, keys in their own order."""
+    return yaml.safe_dump(dict(spec), sort_keys=False, default_flow_style=None, width=120)

@@ -1,0 +1,162 @@
+"""Mappings to parts and back; every mistake in a configuration is one sentence that names the nearest right thing."""
+
+import pytest
+import torch
+from torch import nn
+
+from pushforward import recipes
+from pushforward.config import (
+    METHODS,
+    Config,
+    Experiment,
+    Partial,
+    build,
+    describe,
+    kinds,
+    override,
+    parse,
+    read_yaml,
+    write_yaml,
+)
+from pushforward.core import Coupling, Incompatible, InvalidInput, Path
+from pushforward.couplings import EntropicOT, ExactOT
+from pushforward.data import Moons, Toy
+from pushforward.objectives import FlowMatching
+from pushforward.paths import Affine, Brownian, CondOT, Cosine
+
+
+@pytest.mark.parametrize("name", recipes.names())
+def test_every_recipe_is_written_and_read_back_alike(name):
+    config = parse(recipes.load(name))
+    resolved = config.resolved()
+    again = parse(override(resolved, {}))
+    assert again.resolved() == resolved
+    assert config.recipe == name
+    assert recipes.summary(name).endswith(".")
+
+
+@pytest.mark.parametrize("name", recipes.names())
+def test_resolved_recipes_survive_yaml(name, tmp_path):
+    file = tmp_path / "config.yaml"
+    resolved = parse(recipes.load(name)).resolved()
+    file.write_text(write_yaml(resolved))
+    assert read_yaml(file) == resolved
+
+
+def test_parts_by_name_by_mapping_and_nested():
+    assert build("ExactOT", Coupling, "coupling") == ExactOT()
+    assert build({"type": "EntropicOT", "epsilon": "1e-1"}, Coupling, "coupling") == EntropicOT(epsilon=0.1)
+    path = build({"type": "Affine", "schedule": "Cosine", "latent": {"type": "Brownian", "scale": 2}}, Path, "path")
+    assert path == Affine(Cosine(), Brownian(2.0))
+    assert build(describe(path), Path, "path") == path
+
+
+def test_every_registered_part_is_a_class_that_its_slot_names():
+    for slot, members in kinds().items():
+        for name, part in members.items():
+            assert part.__name__ == name
+            assert isinstance(part, type), slot
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ({"copling": "ExactOT"}, "unknown key 'copling'.*did you mean coupling"),
+        ({"coupling": "ExcatOT"}, "coupling: unknown name 'ExcatOT'; did you mean ExactOT"),
+        ({"coupling": {"type": "EntropicOT", "epsilom": 1}}, "coupling.epsilom.*did you mean epsilon"),
+        ({"coupling": {"epsilon": 1}}, "coupling: got .*expected a class name"),
+        ({"coupling": 3}, "coupling: got 3"),
+        ({"path": {"type": "Affine", "schedule": "CondOt"}}, "path.schedule: unknown name.*CondOT"),
+        ({"training": {"steps": "many"}}, "training.steps: got 'many'"),
+        ({"training": {"stpes": 3}}, "training.stpes.*did you mean steps"),
+        ({"training": {"steps": -5}}, "training.steps is -5"),
+        ({"training": 5}, "training: got 5, expected a mapping"),
+        ({"net": {"type": "MLP", "shape": [2]}}, "net.shape.*no such field"),
+        ({"net": {"type": "MLP", "width": "wide"}}, "net.width: got 'wide'"),
+        ({"objective": "FlowMaching"}, "did you mean FlowMatching"),
+        ({"sampling": {"steps": 0}}, "sampling.steps: got 0"),
+        ({"sampling": {"guidance": {"type": "CFGZero", "scale": 2.0}}}, "sampling.guidance.*CFGZeroStar"),
+        ({"sampling": 7}, "sampling: got 7"),
+        ({"evaluation": {"samples": 1}}, "evaluation.samples"),
+        ({"seed": "x"}, "seed: got 'x'"),
+    ],
+)
+def test_mistakes_are_told_where_and_how_to_mend_them(spec, message):
+    with pytest.raises(InvalidInput, match=message):
+        parse(spec)
+
+
+def test_parts_that_make_no_sense_together_are_refused_when_read():
+    spec = {"path": {"type": "Affine", "latent": "Brownian"}, "objective": {"type": "FlowMatching", "head": "Endpoint"}}
+    with pytest.raises(Incompatible, match="latent"):
+        parse(spec)
+    with pytest.raises(Incompatible, match="give one of the two"):
+        Config(path=Affine(Cosine()), objective=FlowMatching(Affine(CondOT())))
+
+
+def test_dotted_keys_replace_values_and_open_parts_given_by_name():
+    spec = {"coupling": "EntropicOT", "training": {"steps": 5}}
+    found = override(spec, {"coupling.epsilon": 0.2, "training.steps": 7, "seed": 3})
+    assert found == {"coupling": {"type": "EntropicOT", "epsilon": 0.2}, "training": {"steps": 7}, "seed": 3}
+    assert spec["coupling"] == "EntropicOT"
+    assert spec["training"]["steps"] == 5
+
+
+def test_guidance_is_a_scale_or_a_part_that_waits_for_its_field():
+    assert parse({"sampling": {"guidance": 1.5}}).sampling.guidance == 1.5
+    part = parse({"sampling": {"guidance": {"type": "CFGZeroStar", "scale": 2.0}}}).sampling.guidance
+    assert isinstance(part, Partial)
+    assert part(field=lambda x, t, cond=None: x).scale == 2.0
+
+
+def test_yaml_errors_name_file_and_line(tmp_path):
+    broken = tmp_path / "broken.yaml"
+    broken.write_text("seed: 0\npath: [1, 2\n")
+    with pytest.raises(InvalidInput, match=r"broken\.yaml, line"):
+        read_yaml(broken)
+    broken.write_text("- 1\n- 2\n")
+    with pytest.raises(InvalidInput, match="expected a mapping"):
+        read_yaml(broken)
+    with pytest.raises(InvalidInput, match=r"missing\.yaml: cannot be read"):
+        read_yaml(tmp_path / "missing.yaml")
+    broken.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(InvalidInput, match="cannot be read"):
+        read_yaml(broken)
+
+
+def test_objects_outside_the_register_cannot_be_written():
+    with pytest.raises(InvalidInput, match="Linear cannot be written"):
+        Config(net=nn.Linear(2, 2)).resolved()
+    with pytest.raises(InvalidInput, match="cannot be written"):
+        describe(FlowMatching(weight=lambda t: t))
+
+
+def test_experiments_build_nets_for_the_shapes_of_the_data_and_the_seed_alone():
+    config = parse({"data": {"type": "Toy", "labels": True}, "net": {"type": "MLP", "width": 8, "depth": 1}, "seed": 4})
+    state = torch.get_rng_state()
+    first, second = Experiment.of(config).net(), Experiment.of(config).net()
+    assert torch.equal(torch.get_rng_state(), state)
+    assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
+    assert first(torch.zeros(3, 2), torch.zeros(3), torch.tensor([0, 1, -1])).shape == (3, 2)
+
+
+def test_experiments_without_data_or_net_say_so():
+    with pytest.raises(InvalidInput, match="names no data"):
+        Experiment.of(parse({}))
+    with pytest.raises(InvalidInput, match="names no net"):
+        Experiment(parse({}), Toy(Moons()).load()).net()
+    with pytest.raises(InvalidInput, match=r"data\.path is not set.*--set data\.path"):
+        Experiment.of(parse({"data": "Table"}))
+
+
+def test_the_table_of_methods_points_at_things_that_exist():
+    from pathlib import Path as File
+
+    root = File(__file__).parents[2]
+    assert len({m.id for m in METHODS}) == len(METHODS)
+    for method in METHODS:
+        assert all(part.__doc__ for part in method.parts()), method.id
+        assert all((root / test).exists() for test in method.tests), method.id
+        assert method.recipe is None or method.recipe in recipes.names()
+        assert "https://" in method.paper
+        assert set(method.plain()) == {"id", "family", "room", "paper", "recipe", "tests", "summary"}
