@@ -1,0 +1,107 @@
+"""What a flow learned, against rows that it never saw."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from pushforward.config import Evaluation
+from pushforward.core import Cond, generator_from, require, take
+from pushforward.data import Arrays, Dataset
+from pushforward.flow.flow import Flow
+from pushforward.metrics import (
+    Floored,
+    class_accuracy,
+    copies,
+    energy_distance,
+    frechet,
+    precision_recall_coverage,
+    sliced_wasserstein,
+    wasserstein,
+    with_floor,
+)
+
+__all__ = ["Evaluated", "evaluate", "usual_conditions"]
+
+LIKELIHOOD_ROWS = 500  # exact divergences cost d evaluations a step
+LIKELIHOOD_DIMENSIONS = 16
+
+
+class Evaluated(NamedTuple):
+    """Figures by name (those of real data under `<name>_floor`), and the rows behind them, in data units."""
+
+    metrics: dict[str, float]
+    samples: Tensor
+    cond: Cond
+    real: Tensor
+    real_cond: Cond
+
+
+def _even(x: Tensor, n: int) -> Tensor:
+    """`n` rows spread evenly over all of them: where classes take turns, every class keeps its share."""
+    return x[torch.linspace(0, len(x) - 1, min(n, len(x))).round().long()]
+
+
+def evaluate(flow: Flow, settings: Evaluation | None = None, *, data: Dataset | None = None) -> Evaluated:
+    """Sample a flow and compare with held-out rows.
+
+    Distances are taken in model units, in which no coordinate dominates by its unit. Each comes with its floor, the
+    same figure for as many real training rows: a perfect sampler reaches it up to the noise of both.
+
+    Args:
+        flow: A fitted flow.
+        settings: How many rows; None takes the configuration's.
+        data: What to compare with; None takes what the flow learned from.
+
+    Raises: `InvalidInput` when the flow has not learned, or the data are too few.
+    """
+    settings = flow.config.evaluation if settings is None else settings
+    data = flow.dataset() if data is None else data
+    conditions = usual_conditions(data, settings.samples, settings.seed)
+    samples = flow.sample(settings.samples, conditions, generator=generator_from(settings.seed, "evaluate"))
+    real, real_cond = data.test.take(max(settings.samples, settings.exact), settings.seed)
+    known, known_cond = data.train.take(10_000, settings.seed)
+    assert isinstance(real, Tensor)
+    assert isinstance(known, Tensor)
+
+    to_model = lambda rows: data.transform.forward(rows, generator=generator_from(settings.seed, "units")).flatten(1)
+    x, test, train = to_model(samples), to_model(real), to_model(known)
+    require(len(test) >= 2, f"{len(test)} held-out rows are too few to compare with; hold out more")
+    n = min(settings.exact, len(x), len(test), len(train))
+    generator = generator_from(settings.seed, "floor")
+    metrics: dict[str, float] = {}
+
+    def beside_floor(name: str, floored: Floored) -> None:
+        metrics[name], metrics[f"{name}_floor"] = floored.value, floored.floor
+
+    even, few = _even(x, n), test[:n]
+    beside_floor("wasserstein", with_floor(wasserstein, even, few, train, generator=generator))
+    beside_floor("sliced_wasserstein", with_floor(sliced_wasserstein, even, few, train, generator=generator))
+    beside_floor("energy_distance", with_floor(energy_distance, even, few, train, generator=generator))
+    m = min(len(x), len(train))
+    beside_floor("frechet", with_floor(frechet, _even(x, m), test, train, generator=generator))
+    cover = precision_recall_coverage(few, even)
+    metrics |= {"precision": cover.precision, "recall": cover.recall, "coverage": cover.coverage}
+    if isinstance(data.train, Arrays):
+        metrics["copies"] = copies(x, train, test)
+    if data.classes is not None:
+        assert isinstance(conditions, Tensor)
+        assert isinstance(known_cond, Tensor)
+        assert isinstance(real_cond, Tensor)
+        metrics["class_accuracy"] = class_accuracy(x, conditions, train, known_cond)
+        metrics["class_accuracy_floor"] = class_accuracy(test, real_cond, train, known_cond)
+    if data.source is None and x.shape[1] <= LIKELIHOOD_DIMENSIONS:
+        rows = real[:LIKELIHOOD_ROWS]
+        metrics["nll"] = -flow.score(rows, take(real_cond, torch.arange(len(rows))))
+    return Evaluated(metrics, samples, conditions, real, real_cond)
+
+
+def usual_conditions(data: Dataset, n: int, seed: int = 0) -> Cond:
+    """Conditions for `n` samples: all classes in turn; the vectors of held-out rows; or none."""
+    if data.classes is not None:
+        return torch.arange(n) % data.classes
+    if data.features is not None:
+        _, cond = data.test.take(n, seed)
+        assert isinstance(cond, Tensor)
+        return cond[torch.arange(n) % len(cond)]
+    return None

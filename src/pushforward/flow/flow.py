@@ -1,0 +1,503 @@
+"""The estimator: fit, sample, transport, log_prob, save, load."""
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path as File
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator
+from torch import Tensor, nn
+
+from pushforward import __version__, recipes
+from pushforward.config import (
+    Config,
+    Experiment,
+    Guidance,
+    Partial,
+    Sampling,
+    build,
+    guide,
+    override,
+    parse,
+    read_yaml,
+    start,
+    write_yaml,
+)
+from pushforward.core import (
+    Cond,
+    Coupling,
+    Field,
+    Gen,
+    InvalidInput,
+    Objective,
+    Path,
+    Solver,
+    State,
+    generator_from,
+    map_state,
+    require,
+)
+from pushforward.data import Arrays, Dataset, Standardise, Transform
+from pushforward.flow.frame import Frame, as_condition
+from pushforward.flow.saved import load_net, read_frame, write_model
+from pushforward.flow.start_law import StartLaw
+from pushforward.inference import log_prob
+from pushforward.solvers import Solution, solve
+from pushforward.training import Training, atomic_write, main_process
+
+__all__ = ["Flow", "resolve"]
+
+Array = Tensor | np.ndarray | Sequence[Any]  # and whatever else numpy reads, data frames among it
+Spec = str | File | Mapping[str, Any]
+
+
+def resolve(recipe: Spec) -> dict[str, Any]:
+    """The mapping behind a recipe's name, a YAML file's path, or a mapping.
+
+    Raises: `InvalidInput` for unknown recipes and unreadable files.
+    """
+    if isinstance(recipe, Mapping):
+        return dict(recipe)
+    text = str(recipe)
+    if isinstance(recipe, File) or text.endswith((".yaml", ".yml")) or "/" in text:
+        return read_yaml(File(recipe))
+    return recipes.load(text)
+
+
+class Flow(BaseEstimator):
+    r"""A flow from a source to data: learn it, sample it, follow it both ways, ask it for densities.
+
+    .. math:: \dot x = v_\theta(x, t), \qquad x_0 \sim \text{source} \ \mapsto\ x_1 \sim \text{data}
+
+    Every part may be an object, or what a configuration may say of it (`"ExactOT"`,
+    `{"type": "EntropicOT", "epsilon": 0.1}`); parts that are not given are the recipe's.
+
+    Args:
+        recipe: Name of a recipe, path of a YAML file, or a mapping; None for the defaults of each part.
+        coupling: Who travels to whom.
+        path: How they travel.
+        objective: What is minimised; an object brings its own path.
+        net: The network. An `nn.Module` of your own, called `net(x, t, cond)`, is copied before it is trained.
+        training: `Training(...)`, or a mapping of its fields, which replace the recipe's one by one.
+        sampling: `Sampling(...)`, or a mapping of its fields.
+        transform: Data units to model units; None standardises the rows given to `fit`.
+        seed: Of everything random; None takes the recipe's.
+
+    After `fit`: `net_` (averaged weights), `field_` (velocity, model units), `frame_` (shapes and units), `history_`.
+
+    Raises: `InvalidInput`, `Incompatible` at construction: unknown names, parts that make no sense together.
+
+    Example:
+        >>> flow = Flow(net="MLP", training={"steps": 20, "batch_size": 32}, seed=0)
+        >>> flow.fit(torch.randn(100, 2)).sample(5).shape
+        torch.Size([5, 2])
+    """
+
+    def __init__(
+        self,
+        recipe: Spec | None = None,
+        *,
+        coupling: Coupling | str | Mapping[str, Any] | None = None,
+        path: Path | str | Mapping[str, Any] | None = None,
+        objective: Objective | str | Mapping[str, Any] | None = None,
+        net: nn.Module | str | Mapping[str, Any] | None = None,
+        training: Training | Mapping[str, Any] | None = None,
+        sampling: Sampling | Mapping[str, Any] | None = None,
+        transform: Transform | None = None,
+        seed: int | None = None,
+    ) -> None:
+        self.recipe = recipe
+        self.coupling = coupling
+        self.path = path
+        self.objective = objective
+        self.net = net
+        self.training = training
+        self.sampling = sampling
+        self.transform = transform
+        self.seed = seed
+        self._configure()
+
+    def _configure(self) -> Config:
+        """The configuration of recipe and parts together; refuses what makes no sense."""
+        spec = {} if self.recipe is None else resolve(self.recipe)
+        objects: dict[str, Any] = {}
+        for name in ("coupling", "path", "objective", "net", "training", "sampling", "seed"):
+            given = getattr(self, name)
+            if isinstance(given, Mapping) and name in ("training", "sampling"):
+                spec = override(spec, {f"{name}.{key}": value for key, value in given.items()})
+            elif isinstance(given, (str, int, Mapping)):
+                spec[name] = given
+            elif given is not None:
+                objects[name] = given
+                spec.pop(name, None)
+        if hasattr(objects.get("objective"), "path"):
+            objects.setdefault("path", objects["objective"].path)
+        return replace(parse(spec), **objects)
+
+    @property
+    def config(self) -> Config:
+        """The resolved configuration."""
+        return getattr(self, "config_", None) or self._configure()
+
+    def fit(
+        self,
+        x1: Array | Dataset | None = None,
+        x0: Array | None = None,
+        cond: Array | None = None,
+        *,
+        steps: int | None = None,
+        folder: File | str | None = None,
+        resume: bool = False,
+        progress: bool = False,
+        on_sample: Callable[["Flow", int], object] | None = None,
+    ) -> "Flow":
+        """Learn the flow.
+
+        Args:
+            x1: Rows `[N, *E]`, or a `Dataset`; None learns from the recipe's own data.
+            x0: Source rows `[M, *E]`, in the same units; None starts from standard normal noise.
+            cond: Labels `[N]` (integers from 0) or vectors `[N, F]` of the rows of `x1`.
+            steps: Training steps, instead of the configuration's.
+            folder: Run folder for checkpoints, metrics and the model; None writes nothing.
+            resume: Continue the run in `folder`.
+            progress: Show a progress bar.
+            on_sample: Called with the flow as it is and the step, every `training.sample_every` steps.
+
+        Raises: `InvalidInput` for rows that are not finite, shapes that do not fit together, and a folder that holds
+            another run.
+        """
+        place = None if folder is None else File(folder)
+        require(
+            place is None or resume or not (place / "model.safetensors").exists(),
+            f"{place} holds a finished run; choose another folder, or resume that one",
+        )
+        config = self._configure()
+        if steps is not None:
+            config = replace(config, training=replace(config.training, steps=steps))
+        if x1 is None:
+            require(x0 is None and cond is None, "x0 and cond go with rows x1; give x1 too")
+            experiment = Experiment.of(config)
+        else:
+            data = x1 if isinstance(x1, Dataset) else self._dataset(x1, x0, cond)
+            net = config.net if config.net is not None else parse({"net": _default_net(data)}).net
+            experiment = Experiment(replace(config, net=net, data=None), data)
+        frame = Frame.of(experiment.dataset)
+
+        def write_config() -> None:
+            if place is not None:
+                atomic_write(place / "config.yaml", write_yaml(_written(experiment.config)).encode())
+
+        def show(net: nn.Module, step: int) -> None:
+            assert on_sample is not None
+            flow = copy.copy(self)._adopt(experiment.config, frame, net)
+            flow.dataset_ = experiment.dataset
+            on_sample(flow, step)
+
+        trained = experiment.train(
+            copy.deepcopy(experiment.net()),
+            folder=place,
+            resume=resume,
+            progress=progress,
+            on_start=write_config,
+            on_sample=None if on_sample is None else show,
+        )
+        self._adopt(experiment.config, frame, trained.net)
+        self.dataset_, self.history_ = experiment.dataset, trained.history
+        if place is not None and main_process():
+            self.save(place)
+        return self
+
+    def _dataset(self, x1: Array, x0: Array | None, cond: Array | None) -> Dataset:
+        rows = Arrays(_floating(x1, "x1"), None if cond is None else as_condition(cond))
+        source = None if x0 is None else Arrays(_floating(x0, "x0"))
+        labels = rows.cond if isinstance(rows.cond, Tensor) and not rows.cond.is_floating_point() else None
+        require(labels is None or bool((labels >= 0).all()), "labels in cond count from 0; got a negative one")
+        classes = None if labels is None else int(labels.max()) + 1
+        transform = self.transform or Standardise.fit(_tensor(rows.x))
+        return Dataset(rows, rows, source, transform, classes=classes)
+
+    def _adopt(self, config: Config, frame: Frame, net: nn.Module) -> "Flow":
+        self.config_, self.frame_, self.net_ = config, frame, net.eval()
+        self.field_: Field = config.bound.field(self.net_)
+        return self
+
+    def _fitted(self) -> Frame:
+        require(hasattr(self, "frame_"), "this flow has learned nothing yet; call fit, or Flow.load a run")
+        return self.frame_
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network is."""
+        return next(self.net_.parameters()).device
+
+    def to(self, device: torch.device | str) -> "Flow":
+        """Move the network and the transform to a device.
+
+        Raises: `InvalidInput` when this machine has no such device.
+        """
+        frame = self._fitted()
+        try:
+            self.net_.to(device)
+        except (AssertionError, RuntimeError):  # how torch says that it was built without, or never heard of it
+            advice = "use cpu, or see `pushforward doctor`"
+            raise InvalidInput(f"this machine has no device {str(device)!r}; {advice}") from None
+        if isinstance(frame.transform, nn.Module):
+            frame.transform.to(device)
+        return self
+
+    def _times(self, steps: int, like: Tensor) -> Tensor:
+        low, high = self.field_.head.span if hasattr(self.field_, "head") else (0.0, 1.0)  # pyright: ignore[reportAttributeAccessIssue]
+        return torch.linspace(low, high, steps + 1, dtype=like.dtype, device=like.device)
+
+    def _solve(
+        self,
+        x: Tensor,
+        cond: Cond,
+        *,
+        steps: int | None,
+        solver: Solver | str | None,
+        guidance: Guidance,
+        generator: Gen = None,
+        reverse: bool = False,
+        save: bool = False,
+    ) -> Solution:
+        sampling = self.config_.sampling
+        steps = sampling.steps if steps is None else steps
+        require(steps >= 1, f"steps: got {steps}, expected at least 1")
+        method = sampling.solver if solver is None else solver
+        method = build(method, Solver, "solver") if isinstance(method, str) else method
+        times = self._times(steps, x)
+        field = guide(self.field_, guidance)
+        return solve(
+            field, x, times.flip(0) if reverse else times, solver=method, cond=cond, generator=generator, save=save
+        )
+
+    def condition(self, cond: Any, n: int) -> Cond:
+        """`cond` for `n` rows, checked, on the network's device; see `sample`."""
+        optional = getattr(self.config_.bound, "cond_drop", 0.0) > 0
+        found = self._fitted().condition(cond, n, optional)
+        return map_state(lambda c: c.to(self.device), found)
+
+    def source(self, n: int, *, generator: Gen = None) -> Tensor:
+        """`n` source rows in model units: noise, or rows of the source that was learned from."""
+        frame = self._fitted()
+        like = torch.empty(n, *frame.shape, dtype=next(self.net_.parameters()).dtype, device=self.device)
+        if not frame.source:
+            noise = self.config_.path.space.noise(like, generator=generator)
+            assert isinstance(noise, Tensor)
+            return noise
+        seed = int(torch.randint(2**31, (1,), generator=generator, device=getattr(generator, "device", None)))
+        source = self.dataset().source
+        assert source is not None
+        rows, _ = source.batch(0, n, seed=seed)
+        return frame.transform.forward(rows.to(like), generator=generator)  # pyright: ignore[reportAttributeAccessIssue]
+
+    def dataset(self) -> Dataset:
+        """What was learned from; a loaded flow loads it again.
+
+        Raises: `InvalidInput` for a flow that was fitted to arrays and loaded, since those were not saved with it.
+        """
+        self._fitted()
+        if not hasattr(self, "dataset_"):
+            require(
+                self.config_.data is not None,
+                "this flow was fitted to arrays, which were not saved with it; to sample from a source of rows use "
+                "transport(x0), to evaluate give the data",
+            )
+            self.dataset_ = Experiment.of(self.config_).dataset
+        return self.dataset_
+
+    @torch.no_grad()
+    def sample(
+        self,
+        n: int = 1,
+        cond: Any = None,
+        *,
+        steps: int | None = None,
+        solver: Solver | str | None = None,
+        guidance: Guidance = None,
+        generator: Gen = None,
+    ) -> Tensor:
+        """Draw `n` rows `[n, *E]`, in data units.
+
+        Args:
+            n: Number of rows, >= 1.
+            cond: One label for all, `n` labels, or `[n, F]` vectors; None takes all classes in turn, or no condition.
+            steps: Steps from source to data; None takes the configuration's.
+            solver: Follows the field, an object or its name; None takes the configuration's.
+            guidance: A scale of classifier-free guidance, or a function from field to field; None takes the
+                configuration's.
+            generator: Randomness; None derives it from the seed, so that two calls give the same rows.
+        """
+        frame = self._fitted()
+        path = self.trajectory(n, cond, steps=steps, solver=solver, guidance=guidance, generator=generator, save=False)
+        return frame.transform.inverse(path.x)  # pyright: ignore[reportArgumentType]
+
+    @torch.no_grad()
+    def trajectory(
+        self,
+        n: int = 1,
+        cond: Any = None,
+        *,
+        steps: int | None = None,
+        solver: Solver | str | None = None,
+        guidance: Guidance = None,
+        generator: Gen = None,
+        save: bool = True,
+    ) -> Solution:
+        """Like `sample`, with all states on the way, in model units: `xs` `[steps + 1, n, *E]`."""
+        self._fitted()
+        require(n >= 1, f"n: got {n}, expected at least 1")
+        generator = generator or generator_from(self.config_.seed, "sample", device=self.device)
+        found = self.condition(cond, n)
+        x0 = self.source(n, generator=generator)
+        x = start(self.config_.path, x0, self._times(1, x0)[:1].expand(n))
+        guidance = self.config_.sampling.guidance if guidance is None else guidance
+        assert isinstance(x, Tensor)
+        return self._solve(x, found, steps=steps, solver=solver, guidance=guidance, generator=generator, save=save)
+
+    @torch.no_grad()
+    def transport(
+        self,
+        x0: Array,
+        cond: Any = None,
+        *,
+        reverse: bool = False,
+        steps: int | None = None,
+        solver: Solver | str | None = None,
+        guidance: Guidance = None,
+    ) -> Tensor:
+        """Carry given rows along the flow.
+
+        Args:
+            x0: Rows `[N, *E]` of the source: data units where the source is data, standard normal noise otherwise.
+                With `reverse`, rows of the data.
+            cond: As in `sample`.
+            reverse: From the data back to the source.
+            steps: As in `sample`.
+            solver: As in `sample`.
+            guidance: None is no guidance here: a guided flow is no inverse of itself.
+
+        Returns: Rows `[N, *E]` at the other end, in its units.
+        """
+        frame = self._fitted()
+        rows = self._rows(x0)
+        found = self.condition(cond, len(rows))
+        first = self._times(1, rows)[:1].expand(len(rows))
+        units = frame.transform
+        if reverse:
+            x = self._solve(units.forward(rows), found, steps=steps, solver=solver, guidance=guidance, reverse=True).x
+            x = start(self.config_.path, x, first, back=True)
+            return units.inverse(x) if frame.source else x  # pyright: ignore[reportArgumentType, reportReturnType]
+        x = start(self.config_.path, units.forward(rows) if frame.source else rows, first)
+        assert isinstance(x, Tensor)
+        return units.inverse(self._solve(x, found, steps=steps, solver=solver, guidance=guidance).x)  # pyright: ignore[reportArgumentType]
+
+    def _rows(self, x: Array) -> Tensor:
+        frame = self._fitted()
+        rows = _floating(x, "x").to(self.device, next(self.net_.parameters()).dtype)
+        shape = list(rows.shape[1:])
+        require(shape == list(frame.shape), f"rows have shape {shape}, expected {list(frame.shape)} as in training")
+        require(bool(torch.isfinite(rows).all()), "rows have entries that are not finite; drop or fill them")
+        return rows
+
+    @torch.no_grad()
+    def log_prob(
+        self,
+        x: Array,
+        cond: Any = None,
+        *,
+        steps: int | None = None,
+        solver: Solver | str | None = None,
+        divergence: str = "exact",
+        generator: Gen = None,
+    ) -> Tensor:
+        """Log-density `[N]` of rows in data units, in nats.
+
+        Args:
+            x: Rows `[N, *E]`.
+            cond: As in `sample`.
+            steps: As in `sample`.
+            solver: As in `sample`.
+            divergence: "exact" (d evaluations a step) or "hutchinson" (one, unbiased).
+            generator: For random probes and dequantisation noise.
+
+        Raises: `InvalidInput` when the source is data, whose density nobody knows.
+        """
+        frame = self._fitted()
+        require(
+            not frame.source, "this flow starts from data, whose density is unknown; log_prob needs a flow from noise"
+        )
+        rows = self._rows(x)
+        generator = generator or generator_from(self.config_.seed, "log_prob", device=self.device)
+        state = generator.get_state()
+        y = frame.transform.forward(rows, generator=generator)
+        volume = frame.transform.log_det(rows, generator=generator.set_state(state))
+        sampling = self.config_.sampling
+        method = sampling.solver if solver is None else solver
+        method = build(method, Solver, "solver") if isinstance(method, str) else method
+        times = self._times(sampling.steps if steps is None else steps, y).flip(0)
+        source = StartLaw(self.config_.path, float(times[-1]))
+        found = self.condition(cond, len(rows))
+        density = log_prob(
+            self.field_, y, source, solver=method, times=times, divergence=divergence, cond=found, generator=generator
+        )
+        return density + volume
+
+    def score(self, x: Array, cond: Any = None) -> float:
+        """Mean log-density of rows, in nats: larger is better, as scikit-learn's scores are."""
+        return float(self.log_prob(x, cond).mean())
+
+    def save(self, folder: File | str) -> None:
+        """Write `config.yaml` and `model.safetensors`, all that sampling needs.
+
+        Raises: `InvalidInput` when a part is not in the register and so cannot be written, or the disk refuses.
+        """
+        frame, place = self._fitted(), File(folder)
+        atomic_write(place / "config.yaml", write_yaml(_written(self.config_)).encode())
+        write_model(place / "model.safetensors", self.net_, frame)
+
+    @classmethod
+    def load(cls, folder: File | str) -> "Flow":
+        """The flow of a run folder.
+
+        Raises: `InvalidInput` when the folder is no run, or its files are damaged.
+        """
+        place = File(folder)
+        require(place.is_dir(), f"{place} is no run folder; train one with `pushforward train RECIPE --out {place}`")
+        require((place / "config.yaml").is_file(), f"{place} has no config.yaml; give a folder that `train` wrote")
+        flow = cls(read_yaml(place / "config.yaml"))
+        frame = read_frame(place / "model.safetensors")
+        config = flow._configure()
+        assert isinstance(config.net, Partial)
+        net = config.net(shape=frame.shape, classes=frame.classes, features=frame.features)
+        load_net(place / "model.safetensors", net, frame)
+        flow._adopt(config, frame, net)
+        return flow
+
+
+def _tensor(x: State) -> Tensor:
+    """States of a flow are tensors."""
+    assert isinstance(x, Tensor)
+    return x
+
+
+def _written(config: Config) -> dict[str, Any]:
+    return {**config.resolved(), "version": __version__}
+
+
+def _default_net(data: Dataset) -> str:
+    """Images get a U-Net, everything else a residual MLP."""
+    return "UNet" if isinstance(data.shape, tuple) and len(data.shape) == 3 else "ResidualMLP"
+
+
+def _floating(x: Array, name: str) -> Tensor:
+    try:
+        rows = x if isinstance(x, Tensor) else torch.as_tensor(np.asarray(x))
+    except (TypeError, ValueError, RuntimeError):
+        raise InvalidInput(f"{name} is {type(x).__name__}, expected rows of numbers [N, *E]") from None
+    require(rows.ndim >= 2, f"{name} has shape {list(rows.shape)}, expected [N, *E]; for one coordinate use [N, 1]")
+    return rows if rows.is_floating_point() and rows.dtype != torch.float64 else rows.to(torch.get_default_dtype())

@@ -1,0 +1,42 @@
+"""The density at the first time of a path."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from pushforward.config import start
+from pushforward.core import Path, State, batch_size, leaves
+from pushforward.spaces import Euclidean
+
+__all__ = ["StartLaw"]
+
+
+@dataclass(frozen=True)
+class StartLaw:
+    r"""Law of the states at which sampling starts: standard normal noise, scaled by sigma_t.
+
+    .. math:: \log p(x) = \log N(x / \sigma_t;\ 0, I) - d \log \sigma_t
+
+    At t = 0 of most schedules sigma is 1. What the data adds there (alpha_0 > 0 on diffusion schedules) is neglected.
+
+    Args:
+        path: Of the flow.
+        time: Where sampling starts.
+    """
+
+    path: Path
+    time: float
+
+    def log_prob(self, x: State) -> Tensor:
+        """Log-density `[B]`, in nats."""
+        space = self.path.space
+        assert isinstance(space, Euclidean)
+        first = leaves(x)[0]
+        t = torch.full((batch_size(x),), self.time, dtype=first.dtype, device=first.device)
+        one = torch.ones((len(t), 1), dtype=first.dtype, device=first.device)
+        scale = start(self.path, one, t)
+        assert isinstance(scale, Tensor)
+        d = sum(math.prod(leaf.shape[1:]) for leaf in leaves(x))
+        return space.noise_log_prob(start(self.path, x, t, back=True)) - d * scale[:, 0].log()

@@ -1,0 +1,265 @@
+"""The estimator: fit, sample, transport, densities, saving, and what it refuses."""
+
+import copy
+import math
+
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+from torch import nn
+
+import pushforward as pf
+from pushforward.core import Incompatible, InvalidInput
+from pushforward.couplings import ExactOT
+from pushforward.fields import Endpoint
+from pushforward.flow import Flow, resolve
+from pushforward.objectives import FlowMatching
+from pushforward.paths import Affine, CondOT, Cosine, VarianceExploding
+from pushforward.solvers import RK4, Euler
+
+SMALL = {"steps": 60, "batch_size": 64, "learning_rate": 5e-3}
+
+
+def rows(n=400, d=2, seed=0):
+    return torch.randn(n, d, generator=torch.Generator().manual_seed(seed)) * 0.5 + 3.0
+
+
+@pytest.fixture(scope="module")
+def plain():
+    return Flow(net={"type": "MLP", "width": 32}, training=SMALL, seed=0).fit(rows())
+
+
+@pytest.fixture(scope="module")
+def labelled():
+    x = torch.cat([rows(200) - 2, rows(200, seed=1) + 2])
+    labels = torch.arange(2).repeat_interleave(200)
+    objective = {"type": "FlowMatching", "cond_drop": 0.2}
+    flow = Flow(net={"type": "ResidualMLP", "width": 32, "depth": 1}, objective=objective, training=SMALL)
+    return flow.fit(x, cond=labels)
+
+
+def test_fit_learns_the_mean_in_data_units(plain):
+    x = plain.sample(2000)
+    assert x.shape == (2000, 2)
+    assert (x.mean(0) - 3).abs().max() < 0.2
+    assert (x.std(0) - 0.5).abs().max() < 0.25
+
+
+def test_two_calls_give_the_same_rows_unless_told_otherwise(plain):
+    assert torch.equal(plain.sample(5), plain.sample(5))
+    g = torch.Generator().manual_seed(1)
+    assert not torch.equal(plain.sample(5, generator=g), plain.sample(5, generator=g))
+
+
+def test_same_seed_same_flow(plain):
+    again = Flow(net={"type": "MLP", "width": 32}, training=SMALL, seed=0).fit(rows())
+    other = Flow(net={"type": "MLP", "width": 32}, training=SMALL, seed=1).fit(rows())
+    assert torch.equal(plain.sample(5), again.sample(5))
+    assert not torch.equal(plain.sample(5), other.sample(5))
+
+
+def test_transport_there_and_back(plain):
+    z = torch.randn(50, 2, generator=torch.Generator().manual_seed(2))
+    x = plain.transport(z, solver=RK4(), steps=100)
+    torch.testing.assert_close(plain.transport(x, reverse=True, solver=RK4(), steps=100), z, rtol=0, atol=1e-4)
+
+
+def test_density_integrates_to_one_and_moves_with_the_units(plain):
+    side = torch.linspace(0.0, 6.0, 61)
+    grid = torch.cartesian_prod(side, side)
+    total = plain.log_prob(grid, steps=20).exp().sum() * 0.1**2
+    assert abs(total - 1) < 0.02
+    assert plain.score(rows(100, seed=5)) > plain.score(rows(100, seed=5) + 2)
+
+
+def test_density_of_a_variance_exploding_flow_starts_from_scaled_noise():
+    """The zero field: x_1 = x_0 = sigma_0 z in model units, whose density is known."""
+
+    class Still(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.gain = nn.Parameter(torch.zeros(()))
+
+        def forward(self, x, t, cond=None):
+            return x * self.gain.detach() * 0 + 0 * self.gain
+
+    training = {"steps": 1, "batch_size": 8, "ema": None}
+    path = Affine(VarianceExploding(0.1, 5.0))
+    flow = Flow(path=path, net=Still(), training=training, transform=pf.data.Identity())
+    flow.fit(rows())
+    x = rows(7)
+    exact = torch.distributions.Normal(0.0, 5.0).log_prob(x).sum(1)
+    torch.testing.assert_close(flow.log_prob(x), exact)
+    z = torch.randn(3, 2)
+    torch.testing.assert_close(flow.transport(z), 5.0 * z)
+    torch.testing.assert_close(flow.transport(5.0 * z, reverse=True), z)
+
+
+def test_classes_take_turns_or_are_asked_for(labelled):
+    means = [labelled.sample(300, cond=c).mean() for c in (0, 1)]
+    assert means[0] < 2.5 < means[1] - 1
+    turns = labelled.sample(300)
+    assert turns[0::2].mean() < 2.5 < turns[1::2].mean() - 1
+    assert labelled.sample(4, cond=[0, 1, 0, 1], guidance=1.5).shape == (4, 2)
+    assert labelled.sample(4, cond=np.array([0, 1, 0, 1])).shape == (4, 2)
+
+
+def test_guidance_is_a_scale_or_a_function_from_field_to_field(labelled):
+    g = lambda: torch.Generator().manual_seed(3)
+    by_scale = labelled.sample(20, guidance=2.0, generator=g())
+    by_function = labelled.sample(20, guidance=lambda f: pf.guidance.ClassifierFree(f, 2.0), generator=g())
+    assert torch.equal(by_scale, by_function)
+    plain = labelled.sample(20, generator=g())
+    assert torch.equal(labelled.sample(20, guidance=1.0, generator=g()), plain)
+    assert not torch.equal(by_scale, plain)
+
+
+def test_vector_conditions():
+    x, cond = rows(), torch.rand(400, 3)
+    flow = Flow(net={"type": "MLP", "width": 16}, training=SMALL).fit(x + cond[:, :2], cond=cond)
+    assert flow.sample(5, cond=cond[:5]).shape == (5, 2)
+    assert flow.sample(5, cond=[0.1, 0.2, 0.3]).shape == (5, 2)
+    with pytest.raises(InvalidInput, match="needs a condition"):
+        flow.sample(5)
+    with pytest.raises(InvalidInput, match=r"shape \[5, 2\], expected \[5, 3\]"):
+        flow.sample(5, cond=torch.zeros(5, 2))
+    with pytest.raises(InvalidInput, match="not finite"):
+        flow.sample(5, cond=torch.full((5, 3), float("nan")))
+
+
+def test_a_source_of_rows_and_images_of_any_shape():
+    flow = Flow(coupling=ExactOT(), net="MLP", training=SMALL).fit(rows(), x0=rows(seed=3) - 6)
+    moved = flow.transport(rows(10, seed=4) - 6)
+    assert (moved.mean() - 3).abs() < 1.0
+    assert flow.sample(3).shape == (3, 2)
+    with pytest.raises(InvalidInput, match="starts from data"):
+        flow.log_prob(rows(3))
+    images = Flow(net={"type": "MLP"}, training=SMALL | {"steps": 2}).fit(torch.rand(20, 1, 4, 4))
+    assert images.sample(2).shape == (2, 1, 4, 4)
+
+
+@pytest.mark.parametrize("name", ["plain", "labelled"])
+def test_saved_flows_are_the_same_flows(name, request, tmp_path):
+    flow = request.getfixturevalue(name)
+    flow.save(tmp_path / "run")
+    again = Flow.load(tmp_path / "run")
+    assert torch.equal(again.sample(6), flow.sample(6))
+    x = rows(5)
+    cond = None if name == "plain" else [0, 1, 0, 1, 0]
+    assert torch.equal(again.log_prob(x, cond), flow.log_prob(x, cond))
+    with pytest.raises(InvalidInput, match="not saved with it"):
+        again.dataset()
+
+
+def test_runs_into_a_folder_leave_a_config_that_runs_again(tmp_path):
+    flow = Flow("moons", training=SMALL | {"steps": 5}).fit(folder=tmp_path / "run")
+    assert {f.name for f in (tmp_path / "run").iterdir()} >= {"config.yaml", "model.safetensors", "metrics.jsonl"}
+    again = Flow(tmp_path / "run" / "config.yaml").fit()
+    assert torch.equal(again.sample(4), flow.sample(4))
+    loaded = Flow.load(tmp_path / "run")
+    assert loaded.dataset().name == "Moons"
+
+
+def test_scikit_learn_manners(plain):
+    flow = Flow("moons", seed=3)
+    assert flow.get_params()["seed"] == 3
+    assert clone(flow).get_params()["recipe"] == "moons"
+    flow.set_params(seed=4)
+    assert flow.config.seed == 4
+    assert "moons" in repr(flow)
+    assert copy.deepcopy(plain).sample(2).shape == (2, 2)
+
+
+def test_parts_as_objects_names_and_mappings():
+    by_object = Flow(coupling=ExactOT(), path=Affine(Cosine())).config
+    by_text = Flow(coupling="ExactOT", path={"type": "Affine", "schedule": "Cosine"}).config
+    assert by_object.coupling == by_text.coupling
+    assert by_object.path == by_text.path
+    assert Flow(objective=FlowMatching(Affine(Cosine()), Endpoint())).config.path == Affine(Cosine())
+    assert Flow({"seed": 5}).config.seed == 5
+    assert resolve("moons")["recipe"] == "moons"
+
+
+def test_a_network_of_your_own_is_copied_not_trained():
+    net = pf.nets.MLP((2,), width=8, depth=1)
+    before = copy.deepcopy(net.state_dict())
+    Flow(net=net, training=SMALL | {"steps": 3}).fit(rows())
+    assert all(torch.equal(before[k], v) for k, v in net.state_dict().items())
+
+
+def test_endpoint_flows_stop_where_their_velocity_is_regular():
+    flow = Flow(objective={"type": "FlowMatching", "head": "Endpoint"}, net="MLP", training=SMALL).fit(rows())
+    x = flow.sample(200, solver="RK4")
+    assert torch.isfinite(x).all()
+    assert (x.mean() - 3).abs() < 0.3
+
+
+def test_steps_and_solvers_can_be_named(plain):
+    assert torch.equal(plain.sample(4, solver="Euler", steps=7), plain.sample(4, solver=Euler(), steps=7))
+    path = plain.trajectory(4, steps=7)
+    assert path.xs.shape == (8, 4, 2)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda f: f.sample(0), "n: got 0"),
+        (lambda f: f.sample(3, steps=0), "steps: got 0"),
+        (lambda f: f.sample(3, solver="Huen"), "did you mean Heun"),
+        (lambda f: f.sample(3, cond=1), "without conditions"),
+        (lambda f: f.transport(torch.zeros(3, 5)), r"shape \[5\], expected \[2\]"),
+        (lambda f: f.transport(torch.full((1, 2), math.nan)), "not finite"),
+        (lambda f: f.transport([["a", "b"]]), "expected rows of numbers"),
+        (lambda f: f.log_prob(torch.zeros(3)), r"shape \[3\], expected \[N, \*E\]"),
+        (lambda f: f.sample(2, guidance=2.0), "condition"),
+    ],
+)
+def test_wrong_calls_are_told_how_to_mend_them(plain, call, message):
+    with pytest.raises(InvalidInput, match=message):
+        call(plain)
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: Flow("mons"), "unknown recipe 'mons'; did you mean moons"),
+        (lambda: Flow("missing.yaml"), "cannot be read"),
+        (lambda: Flow(coupling="ExcatOT"), "did you mean ExactOT"),
+        (lambda: Flow(net="MPL"), "did you mean MLP"),
+        (lambda: Flow(training={"step": 3}), "did you mean steps"),
+        (lambda: Flow().sample(3), "learned nothing yet"),
+        (lambda: Flow().fit(cond=torch.zeros(3)), "give x1 too"),
+        (lambda: Flow().fit(torch.zeros(3)), r"expected \[N, \*E\]"),
+        (lambda: Flow().fit(torch.full((3, 2), math.inf)), "row"),
+        (lambda: Flow().fit(torch.zeros(3, 2), cond=torch.zeros(4, dtype=torch.int64)), "rows"),
+        (lambda: Flow().fit(torch.zeros(3, 2), cond=["a", "b", "c"]), "cond"),
+        (lambda: Flow().fit(torch.zeros(3, 2), x0=torch.zeros(3, 4)), "shape"),
+        (lambda: Flow().fit(torch.zeros(3, 2), cond=torch.tensor([-1, 0, 1])), "count from 0"),
+        (lambda: Flow.load("nowhere"), "no run folder"),
+    ],
+)
+def test_wrong_beginnings_are_told_how_to_mend_them(build, message):
+    with pytest.raises((InvalidInput, Incompatible), match=message):
+        build()
+
+
+def test_labels_out_of_range_are_named(labelled):
+    with pytest.raises(InvalidInput, match=r"condition 7 is out of range.*0 to 1"):
+        labelled.sample(3, cond=7)
+    with pytest.raises(InvalidInput, match="expected 3 integer labels"):
+        labelled.sample(3, cond=[0, 1])
+    with pytest.raises(InvalidInput, match="integer labels"):
+        labelled.sample(2, cond=[0.5, 1.0])
+
+
+def test_damaged_runs_are_named(plain, tmp_path):
+    plain.save(tmp_path)
+    model = tmp_path / "model.safetensors"
+    model.write_bytes(model.read_bytes()[:100])
+    with pytest.raises(InvalidInput, match=r"model\.safetensors is damaged"):
+        Flow.load(tmp_path)
+    model.unlink()
+    with pytest.raises(InvalidInput, match=r"model\.safetensors does not exist"):
+        Flow.load(tmp_path)
+    assert CondOT() == plain.config.path.schedule
