@@ -1,0 +1,15 @@
+"""Measurements: suites that put ours, published figures and peers side by side, and races on one machine.
+
+A suite composes lower rooms, measures, and gives rows; the rows go to one csv. What is measured (data, metrics, nets,
+the training loop) lives below, pages and pictures of runs in `report`. Peers are imported here and nowhere else, inside
+functions, and only where somebody asks for them.
+"""
+
+from pushforward.bench.job import Job, Suite
+from pushforward.bench.peers import PEERS
+from pushforward.bench.results import Result, Results
+from pushforward.bench.suites import SUITES, Budgets, run
+from pushforward.bench.training_speed import TrainingSpeed
+from pushforward.bench.two_dim import TwoDim
+
+__all__ = ["PEERS", "SUITES", "Budgets", "Job", "Result", "Results", "Suite", "TrainingSpeed", "TwoDim", "run"]

@@ -1,0 +1,60 @@
+"""The suites there are, and the door to them."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from pushforward.bench.job import Job, Suite
+from pushforward.bench.peers import present
+from pushforward.bench.results import Result, Results
+from pushforward.bench.training_speed import TrainingSpeed
+from pushforward.bench.two_dim import TwoDim
+from pushforward.core import nearest, require
+
+__all__ = ["SUITES", "Budgets", "run"]
+
+
+class Budgets(NamedTuple):
+    """A suite at the budget that counts, and at one for a first look."""
+
+    full: Suite
+    quick: Suite
+
+
+SUITES: dict[str, Budgets] = {
+    "two_dim": Budgets(TwoDim(), TwoDim(steps=2000, points=2000, seeds=(0,))),
+    "training_speed": Budgets(TrainingSpeed(), TrainingSpeed(steps=200, repeats=3)),
+}
+
+
+def run(
+    suites: Sequence[str] = (),
+    *,
+    quick: bool = False,
+    peers: Sequence[str] = (),
+    out: Path = Path("runs/bench"),
+    say: Callable[[str], object] = print,
+) -> list[Result]:
+    """Run suites; keep every row in `out/results.csv` as soon as it is measured.
+
+    Args:
+        suites: Names from `SUITES`; none runs all of them.
+        quick: A small budget, which the names of the cases tell.
+        peers: Names from `PEERS` to race with; one that is not installed is left out, and `say` says so.
+        out: Folder for `results.csv` and pictures; rows of earlier runs that are not measured again stay.
+        say: Takes one line of progress.
+
+    Returns: The rows that were measured now.
+    Raises: `InvalidInput` for an unknown suite or peer, with the nearest name, and for a folder that cannot be used.
+    """
+    for name in suites:
+        require(name in SUITES, f"unknown suite {name!r}; {nearest(name, SUITES)}")
+    job = Job(present(peers, say), out, say)
+    results = Results(out / "results.csv")
+    measured: list[Result] = []
+    for name in dict.fromkeys(suites or SUITES):
+        suite = SUITES[name].quick if quick else SUITES[name].full
+        for rows in suite.measure(job):
+            results.add(*rows)
+            measured += rows
+    return measured

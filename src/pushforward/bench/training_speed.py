@@ -1,0 +1,74 @@
+"""How many training steps a second, transport included."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from pushforward.bench.job import Job
+from pushforward.bench.race import race, threads
+from pushforward.bench.results import Result
+from pushforward.bench.tutorial import train_torchcfm
+from pushforward.config import Experiment, override, parse
+from pushforward.data import EightGaussians, Moons
+from pushforward.recipes import load
+
+__all__ = ["TrainingSpeed"]
+
+Entry = tuple[str, str]  # method, source
+
+
+@dataclass(frozen=True)
+class TrainingSpeed:
+    """The recipe `8gaussians_to_moons` against torchcfm's tutorial loop: same data, network, batch and machine.
+
+    Ours is the shipped loop as a user gets it (`Experiment.train`: worker thread, clipping, average of the weights,
+    logging, its start-up at every turn); torchcfm's is its tutorial's, which does none of that. With `Independent`
+    beside `ExactOT` one sees what the transport costs. Each is timed at torch's default number of threads and at one;
+    the worker thread that prepares our batches comes on top.
+
+    Args:
+        steps: Of a turn.
+        repeats: Turns of each contestant that count.
+    """
+
+    steps: int = 1000
+    repeats: int = 5
+
+    def measure(self, job: Job) -> Iterator[list[Result]]:
+        """Rates, and for each peer the ratio of ours to its."""
+        for number in dict.fromkeys((torch.get_num_threads(), 1)):
+            case = f"8 gaussians -> moons, batch 256, torch threads {number}, {self.repeats} x {self.steps} steps"
+            job.say(f"training_speed: {case}")
+            with threads(number):
+                rates = race(_contestants(job.peers), steps=self.steps, repeats=self.repeats)
+            rows = [
+                Result("training_speed", case, method, "steps_per_second", rate, "1/s", None, source)
+                for (method, source), rate in rates.items()
+            ]
+            for ours, theirs in (("ExactOT", "OT-CFM"), ("Independent", "I-CFM")):
+                for peer in job.peers:
+                    ratio = rates[ours, "ours"] / rates[theirs, peer]
+                    method = f"{ours} over {theirs} of {peer}"
+                    rows.append(Result("training_speed", case, method, "speedup", ratio, "x", None, "ours"))
+            for row in rows:
+                job.say(f"  {row.method} ({row.source}): {row.value:.4g} {row.unit}")
+            yield rows
+
+
+def _contestants(peers: tuple[str, ...]) -> dict[Entry, Callable[[int], object]]:
+    def ours(coupling: str) -> Callable[[int], object]:
+        def go(steps: int) -> Any:
+            spec = override(load("8gaussians_to_moons"), {"coupling": coupling, "training.steps": steps})
+            return Experiment.of(parse(spec)).train()
+
+        return go
+
+    def theirs(method: str) -> Callable[[int], object]:
+        return lambda steps: train_torchcfm(method, EightGaussians().sample, Moons().sample, steps=steps, seed=0)
+
+    found: dict[Entry, Callable[[int], object]] = {(name, "ours"): ours(name) for name in ("ExactOT", "Independent")}
+    if "torchcfm" in peers:
+        found |= {(name, "torchcfm"): theirs(name) for name in ("OT-CFM", "I-CFM")}
+    return found
