@@ -12,12 +12,15 @@ checker = types.ModuleType("checker")  # the hook wants a name to import
 checker.check = beartype(conf=BeartypeConf(is_pep484_tower=True))  # an int is a fine float
 sys.modules["checker"] = checker
 install_import_hook("pushforward", "checker.check")
+import pushforward as pf  # noqa: E402 - after the hook
+
 torch.set_num_threads(1)  # two threads wait for each other on a shared machine
+
+for room in pf._ROOMS:  # before doctests import modules by path, over the functions that bear their names
+    getattr(pf, room)
 
 
 @pytest.fixture(autouse=True)
 def _names(doctest_namespace: dict[str, object]) -> None:
-    import pushforward as pf  # noqa: PLC0415
-
     torch.manual_seed(0)
     doctest_namespace.update(torch=torch, pf=pf)

@@ -1,0 +1,55 @@
+"""What a run shows of itself: samples.npz for the report, and pictures on the way."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pushforward.core import generator_from
+from pushforward.flow import Evaluated, Flow, usual_conditions
+from pushforward.training import atomic_write
+
+__all__ = ["picture_of", "record"]
+
+ROWS = 1000
+LINES = 200  # trajectories
+LOOK = 100  # samples of a picture on the way
+
+
+def record(flow: Flow, folder: Path, evaluated: Evaluated | None = None) -> None:
+    """Write generated and real rows, in data units, and a few trajectories to `samples.npz`."""
+    data = flow.dataset()
+    if evaluated is None:
+        real, real_cond = data.test.take(ROWS, 0)
+        cond = usual_conditions(data, ROWS)
+        x = flow.sample(ROWS, cond, generator=generator_from(0, "record"))
+    else:
+        x, cond, real, real_cond = evaluated.samples, evaluated.cond, evaluated.real, evaluated.real_cond
+    lines = flow.trajectory(LINES, usual_conditions(data, LINES), generator=generator_from(0, "lines"))
+    assert isinstance(lines.xs, Tensor)
+    units = torch.stack([flow.frame_.transform.inverse(state) for state in lines.xs])
+    arrays = {"x": x, "cond": cond, "real": real, "real_cond": real_cond}
+    arrays |= {"trajectory": units, "times": lines.times, "source": units[0]}
+    kept = {name: rows.cpu().numpy() for name, rows in arrays.items() if isinstance(rows, Tensor)}
+
+    def write(temporary: Path) -> None:
+        with temporary.open("wb") as file:  # numpy adds .npz to names, not to open files
+            np.savez_compressed(file, allow_pickle=False, **kept)
+
+    atomic_write(folder / "samples.npz", write)
+
+
+def picture_of(folder: Path) -> Callable[[Flow, int], None]:
+    """What draws the samples of a flow in training to `figures/step-<step>.png`."""
+
+    def draw(flow: Flow, step: int) -> None:
+        from pushforward.report import picture, png  # matplotlib comes with it
+
+        cond = usual_conditions(flow.dataset(), LOOK)
+        x = flow.sample(LOOK, cond, generator=generator_from(0, "look"))
+        figure = picture(x, cond if isinstance(cond, Tensor) else None, columns=flow.frame_.columns)
+        atomic_write(folder / "figures" / f"step-{step:08d}.png", png(figure))
+
+    return draw

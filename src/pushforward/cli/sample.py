@@ -1,0 +1,99 @@
+"""`pushforward sample`."""
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor
+
+from pushforward.cli.output import say
+from pushforward.core import InvalidInput, generator_from, require
+from pushforward.flow import Flow
+from pushforward.training import atomic_write
+
+__all__ = ["run"]
+
+Arrays = dict[str, np.ndarray]
+
+
+def run(
+    folder: Path,
+    output: Path,
+    n: int,
+    steps: int | None,
+    solver: str | None,
+    cond: str | None,
+    guidance: float | None,
+    seed: int,
+    device: str | None,
+) -> None:
+    """Draw, and write one file."""
+    suffix = output.suffix.lower()
+    require(
+        suffix in WRITERS,
+        f"{output}: cannot write {suffix or 'a file without ending'!r}; use .csv, .npy, .npz or .png",
+    )
+    flow = Flow.load(folder)
+    if device is not None:
+        flow.to(device)
+    generator = generator_from(seed, "sample", device=flow.device)
+    condition = None if cond is None else _condition(cond, flow)
+    x = flow.sample(n, condition, steps=steps, solver=solver, guidance=guidance, generator=generator)
+    used = flow.condition(condition, n)
+    arrays = {"x": x.cpu().numpy()} | ({"cond": used.cpu().numpy()} if isinstance(used, Tensor) else {})
+    atomic_write(output, WRITERS[suffix](arrays, flow))
+    say(f"wrote {n} samples to {output}")
+
+
+def _condition(text: str, flow: Flow) -> np.ndarray:
+    """Labels or vectors, from the command line or from a file."""
+    path = Path(text)
+    try:
+        if path.suffix == ".npy":
+            found = np.load(path, allow_pickle=False)
+        elif path.suffix == ".csv":
+            found = np.loadtxt(path, delimiter=",")
+        else:
+            found = np.array([float(part) for part in text.split(",")])
+    except (OSError, ValueError, EOFError) as error:
+        reason = "no such file" if isinstance(error, FileNotFoundError) else " ".join(str(error).split())
+        raise InvalidInput(
+            f"--cond {text}: {reason}; give a label, numbers such as 0,1,2, or a .npy or .csv file of numbers"
+        ) from None
+    labels = flow.frame_.classes is not None and found.dtype.kind == "f" and bool((found == np.round(found)).all())
+    found = found.astype(np.int64) if labels else found
+    return found.reshape(()) if found.shape == (1,) and labels else found
+
+
+def _npz(arrays: Arrays, flow: Flow) -> bytes:
+    file = io.BytesIO()
+    np.savez_compressed(file, allow_pickle=False, **arrays)  # pyright: ignore[reportArgumentType]
+    return file.getvalue()
+
+
+def _npy(arrays: Arrays, flow: Flow) -> bytes:
+    file = io.BytesIO()
+    np.save(file, arrays["x"], allow_pickle=False)
+    return file.getvalue()
+
+
+def _csv(arrays: Arrays, flow: Flow) -> bytes:
+    x = arrays["x"].reshape(len(arrays["x"]), -1)
+    names = list(flow.frame_.columns or [f"x{k}" for k in range(x.shape[1])])
+    if "cond" in arrays:
+        cond = arrays["cond"].reshape(len(x), -1)
+        names += ["cond"] if cond.shape[1] == 1 else [f"cond{k}" for k in range(cond.shape[1])]
+        x = np.concatenate([x, cond], 1)
+    file = io.StringIO()
+    np.savetxt(file, x, delimiter=",", header=",".join(names), comments="", fmt="%.8g")
+    return file.getvalue().encode()
+
+
+def _png(arrays: Arrays, flow: Flow) -> bytes:
+    from pushforward.report import picture, png  # matplotlib comes with it
+
+    return png(picture(arrays["x"], arrays.get("cond"), columns=flow.frame_.columns))
+
+
+WRITERS: dict[str, Callable[[Arrays, Flow], bytes]] = {".csv": _csv, ".npy": _npy, ".npz": _npz, ".png": _png}
