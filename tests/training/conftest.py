@@ -65,9 +65,7 @@ class Draws:
         return Pairs((x0, x1 + self.shift))
 
 
-SHORT = Training(
-    steps=40, batch_size=8, learning_rate=0.02, warmup=5, log_every=10, checkpoint_every=10, ema=0.9, prefetch=2
-)
+SHORT = Training(steps=40, batch_size=8, learning_rate=0.02, warmup=5, log_every=10, checkpoint_every=10, ema=0.9)
 
 
 def _same(a, b):

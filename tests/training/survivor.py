@@ -1,4 +1,7 @@
-"""For `test_kill.py`: `survivor.py FOLDER PLACE COUNT` trains, and dies by SIGKILL at its COUNT-th visit to PLACE."""
+"""For `test_kill.py`: `survivor.py FOLDER PLACE COUNT` trains, and dies by SIGKILL at its COUNT-th visit to PLACE.
+
+At the place "worker" the process that prepares its batches dies instead, and then the run fails.
+"""
 
 import os
 import signal
@@ -66,7 +69,7 @@ def main():
     net = Net()
     for parameter in net.parameters():
         nn.init.normal_(parameter, std=0.3, generator=weights)
-    settings = Training(steps=60, batch_size=32, log_every=7, checkpoint_every=10, ema=0.9, prefetch=3)
+    settings = Training(steps=60, batch_size=32, log_every=7, checkpoint_every=10, ema=0.9, workers=1)
     train(
         net,
         FlowMatching(),

@@ -1,9 +1,9 @@
 import pytest
 import torch
 
-from pushforward.core import Pairs
-from pushforward.couplings import Independent, Paired
-from pushforward.data import Arrays, Compose, Dequantise, Standardise, Stream
+from pushforward.core import InvalidInput, Pairs
+from pushforward.couplings import ExactOT, Independent, Paired
+from pushforward.data import Arrays, Compose, Dequantise, EightGaussians, Standardise, Stream
 from pushforward.training import Feed, PairSource
 
 rows = torch.arange(20.0).reshape(10, 2)
@@ -94,3 +94,28 @@ def test_held_out_keeps_all_but_the_rows():
     other = feed.held_out(Arrays(-rows))
     assert (other.coupling, other.source, other.transform) == (feed.coupling, feed.source, feed.transform)
     assert (other.pairs(0, 4, seed=0).x1 <= 0).all()
+
+
+def test_batches_that_are_coupled_together_travel_less_far():
+    def feed(span):
+        return Feed(Stream(EightGaussians(), steps=8), coupling=ExactOT(), source=Stream(Normal(), steps=8), span=span)
+
+    def all_of(span):
+        return [feed(span).pairs(step, 16, seed=0) for step in (5, 0, 7, 1, 2, 3, 4, 6)]  # in any order
+
+    def length(pairs):
+        return float(torch.cat([p.x1 - p.x0 for p in pairs]).square().sum(1).mean())
+
+    alone, together = all_of(1), all_of(8)
+    assert length(together) < length(alone)
+    ends = [torch.cat([p.x1 for p in pairs]) for pairs in (alone, together)]
+    assert all(len(end.unique(dim=0)) == 128 for end in ends)  # every row is used once
+    kept = feed(8)
+    again = [kept.pairs(step, 16, seed=0) for step in (5, 0, 7, 1, 2, 3, 4, 6)]
+    assert all(equal(a, b) for a, b in zip(together, again, strict=True))
+    # one plan over all the rows is what an eight times larger batch would have got
+    whole = feed(1).pairs(0, 128, seed=0)
+    ordered = [kept.pairs(step, 16, seed=0) for step in range(8)]
+    assert torch.equal(torch.cat([p.x0 for p in ordered]), whole.x0)
+    with pytest.raises(InvalidInput, match="span is 0"):
+        feed(0)

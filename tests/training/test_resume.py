@@ -14,7 +14,7 @@ class Death(Exception):
 
 
 @pytest.mark.parametrize(
-    ("at", "change"), [(3, {}), (17, {}), (39, {}), (17, {"ema": None}), (17, {"prefetch": 0}), (39, {"prefetch": 50})]
+    ("at", "change"), [(3, {}), (17, {}), (39, {}), (17, {"ema": None}), (17, {"workers": 0}), (39, {"workers": 2})]
 )
 def test_a_run_that_died_resumes_to_the_same_bits(toy, tmp_path, at, change):
     settings = replace(toy.short, **change)

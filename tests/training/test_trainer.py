@@ -50,7 +50,7 @@ def test_it_learns(toy):
         def forward(self, x, t, cond=None):
             return self.b.expand(len(x), 2)
 
-    settings = Training(steps=300, batch_size=64, learning_rate=0.05, ema=0.9, prefetch=0)
+    settings = Training(steps=300, batch_size=64, learning_rate=0.05, ema=0.9, workers=0)
     done = train(Shift(), toy.quiet, toy.draws(shift=2.0), settings)
     # the minimiser is the mean, 2; the average over the last ten batches or so has a standard error of about 0.04
     assert (done.net.b - 2).abs().max() < 0.2
@@ -83,7 +83,7 @@ def test_an_objective_that_is_a_module_is_trained_too(toy, tmp_path):
         {"precision": "bf16-mixed"},
         {"channels_last": True},
         {"device": "cpu"},
-        {"prefetch": 0},
+        {"workers": 0},
     ],
 )
 def test_options_agree_with_the_plain_run(toy, change):

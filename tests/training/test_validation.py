@@ -25,7 +25,7 @@ past = Training(
     ema=0.5,
     validate_every=5,
     stop_after=4,
-    prefetch=0,
+    workers=0,
 )
 
 

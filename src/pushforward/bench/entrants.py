@@ -46,7 +46,7 @@ def entrants(steps: int, peers: Sequence[str]) -> list[Entrant]:
 
 def _tutorial(coupling: str, steps: int, seed: int) -> Field:
     spec = override(load(RECIPE), {**TUTORIAL, "coupling": coupling, "training.steps": steps, "seed": seed})
-    moons = Stream(GridMoons())
+    moons = Stream(GridMoons(), steps=1)
     return _field(Experiment(parse(spec), Dataset(train=moons, test=moons, source=Stream(EightGaussians()))))
 
 

@@ -82,7 +82,8 @@ class Experiment:
     def feed(self) -> Feed:
         """Where pairs come from."""
         data, config = self.dataset, self.config
-        return Feed(data.train, config.coupling, data.source, config.path.space, data.transform)
+        span = config.training.coupling_batches
+        return Feed(data.train, config.coupling, data.source, config.path.space, data.transform, span)
 
     def train(
         self,

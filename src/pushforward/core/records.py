@@ -1,12 +1,13 @@
 """The records that travel between the rooms. All are NamedTuples, hence pytrees."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import reduce
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from pushforward.core.state import Cond, State, batch_size
+from pushforward.core.state import Cond, State, batch_size, map_state
 
 if TYPE_CHECKING:
     from pushforward.core.protocols import Law
@@ -39,6 +40,14 @@ class Pairs(NamedTuple):
     def size(self) -> int:
         """`B`."""
         return batch_size(self.anchors[0])
+
+    def map(self, f: Callable[[Tensor], Tensor]) -> "Pairs":
+        """Apply `f` to every tensor."""
+        return self._replace(
+            anchors=tuple(map_state(f, anchor) for anchor in self.anchors),
+            cond=map_state(f, self.cond),
+            weight=map_state(f, self.weight),
+        )
 
 
 class Point(NamedTuple):
@@ -81,7 +90,7 @@ class Loss(NamedTuple):
     def mean(cls, rows: Mapping[str, Tensor], weight: Tensor | None = None) -> "Loss":
         """Average per-row terms `[B]`, each row counted `weight` times."""
         means = {k: (v if weight is None else v * weight).mean() for k, v in rows.items()}
-        return cls(torch.stack(list(means.values())).sum(), {k: v.detach() for k, v in means.items()})
+        return cls(reduce(torch.add, means.values()), {k: v.detach() for k, v in means.items()})
 
 
 class Step(NamedTuple):

@@ -1,7 +1,7 @@
 """Where batches come from: rows in memory, or fresh draws. Both are pure functions of (step, size, seed)."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -136,10 +136,12 @@ class Arrays:
 
 @dataclass(frozen=True)
 class Stream:
-    """Fresh draws at every step, from a generator that depends on (seed, step) alone.
+    """Fresh draws at every step, from a generator that depends on seed and step alone.
 
     Args:
-        distribution: Its `sample(n, generator=g)` gives rows `[n, *E]`, or rows and their conditions.
+        distribution: Its `sample(n, generator=g)` gives independent rows `[n, *E]`, or rows and their conditions.
+        steps: Consecutive batches that are drawn in one call, >= 1: small batches cost less so. Use 1 where the rows of
+            a draw depend on each other (a stratified grid).
 
     Example:
         >>> x, cond = Stream(pf.data.Moons()).batch(7, 4, seed=0)
@@ -148,10 +150,25 @@ class Stream:
     """
 
     distribution: Distribution
+    steps: int = 16
+    _latest: dict[str, tuple[tuple[int, int, int], tuple[State, Cond]]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+
+    def __post_init__(self) -> None:
+        require(self.steps >= 1, f"steps is {self.steps}, expected at least 1")
 
     def batch(self, step: int, size: int, *, seed: int) -> tuple[State, Cond]:
         """Draws of step `step`."""
-        return self._draw(size, generator_from(seed, "data", step))
+        block, place = divmod(step, self.steps)
+        asked = (block, size, seed)
+        found = self._latest.get("draw")  # one look: other threads may ask for other steps
+        if found is None or found[0] != asked:
+            found = asked, self._draw(self.steps * size, generator_from(seed, "data", block))
+            self._latest["draw"] = found
+        rows = slice(place * size, (place + 1) * size)
+        x, cond = found[1]
+        return map_state(lambda leaf: leaf[rows], x), map_state(lambda leaf: leaf[rows], cond)
 
     def take(self, n: int, seed: int = 0) -> tuple[State, Cond]:
         """`n` draws that no training step sees."""

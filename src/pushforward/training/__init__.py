@@ -4,11 +4,11 @@ Knows nets, objectives and couplings only by their Protocols. What a run means (
 line) lives above; sampling from a trained net lives in `solvers` and `inference`.
 """
 
+from pushforward.training.ahead import ahead
 from pushforward.training.atomic import atomic_write
 from pushforward.training.checkpoint import Checkpoint, complete_steps, load_checkpoint, save_checkpoint
 from pushforward.training.ema import EMA
 from pushforward.training.feed import Feed, PairSource
-from pushforward.training.prefetch import prefetch
 from pushforward.training.processes import main_process
 from pushforward.training.settings import PRECISIONS, Training
 from pushforward.training.step import TrainingStep
@@ -24,12 +24,12 @@ __all__ = [
     "Trained",
     "Training",
     "TrainingStep",
+    "ahead",
     "atomic_write",
     "complete_steps",
     "load_checkpoint",
     "load_weights",
     "main_process",
-    "prefetch",
     "save_checkpoint",
     "save_weights",
     "train",

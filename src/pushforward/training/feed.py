@@ -6,7 +6,7 @@ from typing import Protocol, cast, runtime_checkable
 import torch
 from torch import Tensor
 
-from pushforward.core import Coupling, Pairs, Space, State, generator_from, leaves
+from pushforward.core import Coupling, Pairs, Space, State, generator_from, leaves, require
 from pushforward.couplings import Independent, Paired
 from pushforward.data import Batches, Identity, Transform
 from pushforward.spaces import Euclidean
@@ -34,6 +34,8 @@ class Feed:
         source: Batches of x0 in data units, or None for the noise of the space, which is in model units.
         space: Where model units live.
         transform: Data units to model units, for x1 and for the x0 of a source alike.
+        span: Batches that are coupled together, >= 1: one plan over so many times the rows feeds as many steps, and
+            travels less far.
 
     Example:
         >>> feed = Feed(pf.data.Arrays(torch.randn(10, 2)))
@@ -46,10 +48,28 @@ class Feed:
     source: Batches | None = None
     space: Space = field(default_factory=Euclidean)
     transform: Transform = field(default_factory=Identity)
+    span: int = 1
+    _latest: dict[str, tuple[tuple[int, int, int], Pairs]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
-    @torch.no_grad()
+    def __post_init__(self) -> None:
+        require(self.span >= 1, f"span is {self.span}, expected at least 1")
+
     def pairs(self, step: int, size: int, *, seed: int) -> Pairs:
         """`size` coupled rows in model units, for update `step` counted from 0."""
+        if self.span == 1:
+            return self._coupled(step, size, seed=seed)
+        block, place = divmod(step, self.span)
+        asked = (block, size, seed)
+        found = self._latest.get("pairs")  # one look: other threads may ask for other steps
+        if found is None or found[0] != asked:
+            found = asked, self._coupled(block, size * self.span, seed=seed)
+            self._latest["pairs"] = found
+        return found[1].map(lambda leaf: leaf[place * size : (place + 1) * size])
+
+    @torch.no_grad()
+    def _coupled(self, step: int, size: int, *, seed: int) -> Pairs:
         x1, cond = self.train.batch(step, size, seed=seed)
         device = leaves(x1)[0].device
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from pushforward.core import Loss, Objective, Pairs, generator_from, require
+from pushforward.training.ahead import ahead
 from pushforward.training.checkpoint import complete_steps, load_checkpoint, save_checkpoint
 from pushforward.training.feed import PairSource
 from pushforward.training.interrupt import deferred_interrupt
 from pushforward.training.logger import Logger
-from pushforward.training.prefetch import prefetch
 from pushforward.training.progress import progress_bar
 from pushforward.training.runtime import Runtime
 from pushforward.training.settings import Training
@@ -98,7 +98,8 @@ class Run:
         with ExitStack() as stack:
             interrupted = stack.enter_context(deferred_interrupt())
             stack.enter_context(runtime.isolated())
-            batches = stack.enter_context(closing(prefetch(make, steps, settings.prefetch)))
+            stack.enter_context(runtime.threads(settings.batch_size // runtime.world, self.state.parameters))
+            batches = stack.enter_context(ahead(make, steps, settings.workers, span=settings.coupling_batches))
             show = stack.enter_context(progress_bar(self.step, settings.steps, show=progress and runtime.rank == 0))
             self.call.train()
             for pairs in batches:

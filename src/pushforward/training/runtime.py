@@ -1,18 +1,20 @@
 """Device, precision and processes: what lightning-fabric does for a run."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
 
-from pushforward.core import Pairs, map_state, require
+from pushforward.core import Pairs, require
+from pushforward.training.ahead import threads
 from pushforward.training.settings import Training
 
 __all__ = ["Runtime"]
 
 T = TypeVar("T")
+SMALL = 2**25  # parameters times rows of a step that two cores do not finish sooner than one
 
 
 class Runtime:
@@ -30,6 +32,7 @@ class Runtime:
     def __init__(self, settings: Training) -> None:
         from lightning_fabric import Fabric
 
+        self.settings = settings
         kind, _, index = settings.device.partition(":")
         available = {"cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available}
         require(
@@ -68,18 +71,18 @@ class Runtime:
 
     def share(self, pairs: Pairs) -> Pairs:
         """This process's rows of a batch; every process prepares the whole one, coupled as on one device."""
-
-        def rows(leaf: Tensor) -> Tensor:
-            leaf = leaf[self.rank :: self.world] if self.world > 1 else leaf
-            return leaf.pin_memory() if self.device.type == "cuda" and leaf.device.type == "cpu" else leaf
-
-        return _map_pairs(rows, pairs)
+        return pairs if self.world == 1 else pairs.map(lambda leaf: leaf[self.rank :: self.world])
 
     def receive(self, pairs: Pairs) -> Pairs:
         """The batch on the device; does not wait for the copy."""
         if self.device.type == "cpu":
             return pairs
-        return _map_pairs(lambda leaf: leaf.to(self.device, non_blocking=True), pairs)
+
+        def sent(leaf: Tensor) -> Tensor:
+            pinned = self.device.type == "cuda" and leaf.device.type == "cpu"
+            return (leaf.pin_memory() if pinned else leaf).to(self.device, non_blocking=True)
+
+        return pairs.map(sent)
 
     def ambient(self) -> torch.Generator:
         """The device's own generator: dropout layers take no other."""
@@ -89,16 +92,13 @@ class Runtime:
             return torch.mps._get_default_mps_generator()
         return torch.default_generator
 
+    def threads(self, rows: int, parameters: Sequence[Tensor]) -> AbstractContextManager[None]:
+        """Torch's threads for steps on so many rows; see `Training.threads`."""
+        small = self.device.type == "cpu" and rows * sum(p.numel() for p in parameters) < SMALL
+        return threads(self.settings.threads or (1 if small else torch.get_num_threads()))
+
     def isolated(self) -> AbstractContextManager[None]:
         """Inside the block the global generators may be seeded; afterwards they are as before."""
         if self.device.type == "cpu":
             return torch.random.fork_rng([])
         return torch.random.fork_rng([self.device.index or 0], device_type=self.device.type)
-
-
-def _map_pairs(f: Callable[[Tensor], Tensor], pairs: Pairs) -> Pairs:
-    return pairs._replace(
-        anchors=tuple(map_state(f, anchor) for anchor in pairs.anchors),
-        cond=map_state(f, pairs.cond),
-        weight=map_state(f, pairs.weight),
-    )

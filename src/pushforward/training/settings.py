@@ -34,9 +34,20 @@ _NUMBERS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "validate_every": (lambda v: v >= 1, "at least 1, or null for never"),
     "validation_batches": (lambda v: v >= 1, "at least 1"),
     "stop_after": (lambda v: v >= 1, "at least 1 validation, or null for never"),
-    "prefetch": (lambda v: v >= 0, "0 (no worker) or more batches"),
+    "coupling_batches": (lambda v: v >= 1, "at least 1"),
+    "workers": (lambda v: v >= 0, "0 or more, or null to decide by measurement"),
+    "threads": (lambda v: v >= 1, "at least 1, or null for the usual"),
 }
-_OPTIONAL = ("final_learning_rate", "gradient_clip", "ema", "sample_every", "validate_every", "stop_after")
+_OPTIONAL = (
+    "final_learning_rate",
+    "gradient_clip",
+    "ema",
+    "sample_every",
+    "validate_every",
+    "stop_after",
+    "workers",
+    "threads",
+)
 
 
 @dataclass(frozen=True)
@@ -75,7 +86,12 @@ class Training:
         validation_batches: Batches of a validation, the same draws each time.
         stop_after: Stop after so many validations without a better one and go back to the best weights, so that a
             run ends before it memorises; None runs through and keeps the last weights.
-        prefetch: Batches prepared ahead by a worker thread; 0 prepares them between the steps.
+        coupling_batches: Batches that are coupled together: one plan over so many times `batch_size` rows feeds as many
+            steps.
+        workers: Processes that prepare batches ahead; 0 prepares them between the steps, None measures what pays. The
+            batches are the same.
+        threads: Threads of torch's operators on the CPU; None takes one where the work of a step is too small to share
+            (parameters times rows below 2^25), and torch's own number elsewhere.
 
     Raises: `InvalidInput` for a value out of range.
 
@@ -106,7 +122,9 @@ class Training:
     validate_every: int | None = None
     validation_batches: int = 8
     stop_after: int | None = None
-    prefetch: int = 8
+    coupling_batches: int = 1
+    workers: int | None = None
+    threads: int | None = None
 
     def __post_init__(self) -> None:
         for name, (valid, wanted) in _NUMBERS.items():
