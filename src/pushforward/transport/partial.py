@@ -124,8 +124,8 @@ def partial_assignment(cost: Float[Tensor, "n m"], pairs: int, *, tolerance: flo
     problem of size n + m - k, for `auction`. Between uniform weights 1 / n on both sides it is `partial` of mass k / n:
     that problem has vertices without fractions whenever n times the mass is a whole number.
 
-    Against the simplex on 512 and 512 points in the plane it was 7 to 12 times faster for k between 307 and 461 (one
-    run, one thread).
+    On 512 and 512 points in the plane it took a tenth of the simplex's time for k between 307 and 461, on 256 a quarter
+    to a sixth, at a relative excess below 2e-7 (one run, one thread).
 
     Source: as for `partial`. Differs: one added point for every unit that is left out, for unit weights throughout.
 
