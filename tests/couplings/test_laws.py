@@ -1,12 +1,22 @@
 """What every coupling keeps, whatever it does. A new coupling adds one line to the catalogue."""
 
+import math
 import threading
 
 import pytest
 import torch
 
 from pushforward.core import Coupling, InvalidInput, Pairs
-from pushforward.couplings import EntropicOT, ExactOT, Independent, Paired
+from pushforward.couplings import (
+    BombOT,
+    EntropicOT,
+    ExactOT,
+    Independent,
+    Paired,
+    PartialOT,
+    SemiRelaxed,
+    UnbalancedOT,
+)
 
 CATALOGUE = {
     "Independent": Independent(),
@@ -16,9 +26,18 @@ CATALOGUE = {
     "EntropicOT": EntropicOT(),
     "EntropicOT absolute": EntropicOT(1.0, relative=False),
     "EntropicOT permutation": EntropicOT(replacement=False),
+    "PartialOT": PartialOT(0.8),
+    "PartialOT whole": PartialOT(1.0),
+    "UnbalancedOT": UnbalancedOT(),
+    "UnbalancedOT absolute": UnbalancedOT(0.5, 10.0, math.inf, relative=False),
+    "SemiRelaxed": SemiRelaxed(),
+    "BombOT": BombOT(3),
+    "BombOT of partial": BombOT(2, PartialOT(0.9)),
+    "BombOT entropic": BombOT(2, epsilon=0.5),
 }
-PERMUTES = [name for name, coupling in CATALOGUE.items() if getattr(coupling, "replacement", False) is False]
-TRANSPORTS = [name for name in CATALOGUE if "OT" in name]
+DRAWS = {"EntropicOT", "EntropicOT absolute", "UnbalancedOT", "UnbalancedOT absolute", "SemiRelaxed", "BombOT entropic"}
+PERMUTES = [name for name in CATALOGUE if name not in DRAWS]
+TRANSPORTS = [name for name in CATALOGUE if "OT" in name or name == "SemiRelaxed"]
 EVENTS = {"vector": (2,), "scalar": (), "image": (3, 4, 4)}
 
 
@@ -63,6 +82,16 @@ def test_permutations_use_every_source_once(name, gen):
     x0, x1 = batches(50, (2,), gen)
     pairs = CATALOGUE[name](x0, x1, generator=again())
     assert rows_of(pairs.x0, x0).sort().values.equal(torch.arange(50))
+
+
+def test_weights_are_shares_of_the_batch(coupling, gen):
+    x0, x1 = batches(40, (2,), gen)
+    weight = coupling(x0, x1, generator=again()).weight
+    if weight is not None:
+        assert weight.shape == (40,)
+        assert weight.dtype == x1.dtype
+        assert (weight >= 0).all()
+        assert abs(weight.mean() - 1) < 1e-6
 
 
 def test_same_generator_same_answer(coupling, gen):

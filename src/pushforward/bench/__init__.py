@@ -6,10 +6,23 @@ functions, and only where somebody asks for them.
 """
 
 from pushforward.bench.job import Job, Suite
+from pushforward.bench.outliers import Outliers
 from pushforward.bench.peers import PEERS
 from pushforward.bench.results import Result, Results
 from pushforward.bench.suites import SUITES, Budgets, run
 from pushforward.bench.training_speed import TrainingSpeed
 from pushforward.bench.two_dim import TwoDim
 
-__all__ = ["PEERS", "SUITES", "Budgets", "Job", "Result", "Results", "Suite", "TrainingSpeed", "TwoDim", "run"]
+__all__ = [
+    "PEERS",
+    "SUITES",
+    "Budgets",
+    "Job",
+    "Outliers",
+    "Result",
+    "Results",
+    "Suite",
+    "TrainingSpeed",
+    "TwoDim",
+    "run",
+]

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pushforward.bench.job import Job, Suite
+from pushforward.bench.outliers import Outliers
 from pushforward.bench.peers import present
 from pushforward.bench.results import Result, Results
 from pushforward.bench.training_speed import TrainingSpeed
@@ -24,6 +25,7 @@ class Budgets(NamedTuple):
 SUITES: dict[str, Budgets] = {
     "two_dim": Budgets(TwoDim(), TwoDim(steps=2000, points=2000, seeds=(0,))),
     "training_speed": Budgets(TrainingSpeed(), TrainingSpeed(steps=200, repeats=3)),
+    "outliers": Budgets(Outliers(), Outliers(batches=20, steps=500, points=500, seeds=(0,))),
 }
 
 

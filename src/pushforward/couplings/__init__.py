@@ -5,9 +5,22 @@ How a plan is found is the business of `transport`; a coupling only asks for one
 known here.
 """
 
+from pushforward.couplings.bomb import BombOT
 from pushforward.couplings.entropic import EntropicOT
 from pushforward.couplings.exact import ExactOT
 from pushforward.couplings.independent import Independent
 from pushforward.couplings.paired import Paired
+from pushforward.couplings.partial import PartialOT
+from pushforward.couplings.semi_relaxed import SemiRelaxed
+from pushforward.couplings.unbalanced import UnbalancedOT
 
-__all__ = ["EntropicOT", "ExactOT", "Independent", "Paired"]
+__all__ = [
+    "BombOT",
+    "EntropicOT",
+    "ExactOT",
+    "Independent",
+    "Paired",
+    "PartialOT",
+    "SemiRelaxed",
+    "UnbalancedOT",
+]

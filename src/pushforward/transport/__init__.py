@@ -6,6 +6,22 @@ the business of `couplings`, and distances between samples belong to `metrics`.
 
 from pushforward.transport.assignment import Assignment, assignment, auction
 from pushforward.transport.cost import squared_euclidean
+from pushforward.transport.partial import Partial, PartialAssignment, partial, partial_assignment
+from pushforward.transport.semi_relaxed import semi_relaxed
 from pushforward.transport.sinkhorn import sinkhorn
+from pushforward.transport.unbalanced import Unbalanced, unbalanced
 
-__all__ = ["Assignment", "assignment", "auction", "sinkhorn", "squared_euclidean"]
+__all__ = [
+    "Assignment",
+    "Partial",
+    "PartialAssignment",
+    "Unbalanced",
+    "assignment",
+    "auction",
+    "partial",
+    "partial_assignment",
+    "semi_relaxed",
+    "sinkhorn",
+    "squared_euclidean",
+    "unbalanced",
+]
