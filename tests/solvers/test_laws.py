@@ -201,3 +201,11 @@ def test_pairs_refuse_tolerances_out_of_range(kind, wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         kind(**wrong)
     assert kind(controller=PI(safety=0.8)).controller.safety == 0.8
+
+
+@every
+@pytest.mark.parametrize("save", [False, True])
+def test_no_rows_arrive_at_once(solver, save):
+    solution = solve(elementwise, torch.ones(0, 2), [0.0, 0.5, 1.0], solver=solver, cond=torch.ones(0), save=save)
+    assert solution.x.shape == (0, 2)
+    assert solution.xs is None or solution.xs.shape == (3, 0, 2)

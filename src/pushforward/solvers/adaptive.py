@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pushforward.core import Cond, Gen, RunFailed, Solver, State, align, dot, leaves, map_state, take
+from pushforward.core import Cond, Gen, RunFailed, Solver, State, align, dot, event_size, map_state, take
 from pushforward.solvers.controller import PI
 from pushforward.solvers.runge_kutta import Tableau, interpolate
 
@@ -63,7 +63,7 @@ class _Rows(NamedTuple):
 def _rms(x: State, scale: State) -> Tensor:
     """Root mean square `[n]` of x / scale over a row's own coordinates."""
     ratio = map_state(torch.div, x, scale)
-    return (dot(ratio, ratio) / sum(leaf[0].numel() for leaf in leaves(ratio))).sqrt()
+    return (dot(ratio, ratio) / event_size(ratio)).sqrt()
 
 
 def _scale(solver: Adaptive, x: State, y: State) -> State:
