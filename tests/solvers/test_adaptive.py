@@ -151,6 +151,26 @@ def test_gradients_agree_with_a_fine_fixed_grid(pair):
             torch.testing.assert_close(p, q, rtol=1e-5, atol=1e-6)  # the solutions differ by about the tolerance
 
 
+@pairs
+def test_gradients_survive_rejected_steps_that_left_the_domain(pair):
+    """x' = -r sqrt(x): x(t) = (sqrt(x0) - r t / 2)^2, and beyond 0 the field is not a number."""
+    x, rate = (torch.tensor(p, dtype=torch.float64, requires_grad=True) for p in ([[1.0], [4.0]], 1.9))
+    outside = []
+    field = lambda x, t, cond: outside.append(bool((x < 0).any())) or -rate * x.sqrt()
+    solution = solve(field, x, [0.0, 0.5, 1.0], solver=pair(1e-4, 1e-4), save=True)
+    assert any(outside)
+    for k, t in ((1, 0.5), (2, 1.0)):
+        expected = torch.autograd.grad((x.sqrt() - rate * t / 2).square().sum(), (x, rate))
+        got = torch.autograd.grad(solution.xs[k].sum(), (x, rate), retain_graph=True)
+        for p, q in zip(got, expected, strict=True):
+            # gradients are sqrt(x(t)) times numbers of order one: an error e of x makes e / (2 sqrt(x)), x(1) = 0.05^2
+            torch.testing.assert_close(p, q, rtol=0, atol=10 * 1e-4 / (2 * 0.05))
+    with torch.no_grad():
+        free = solve(field, x, [0.0, 0.5, 1.0], solver=pair(1e-4, 1e-4), save=True)
+    assert torch.equal(free.xs, solution.xs)
+    assert free.nfe < solution.nfe
+
+
 def test_a_network_in_float32_runs_without_graph():
     net = nn.Sequential(nn.Linear(2, 16), nn.SiLU(), nn.Linear(16, 2))
     with torch.no_grad():
