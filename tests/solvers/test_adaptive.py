@@ -44,12 +44,31 @@ def test_error_stays_within_ten_tolerances(pair, tolerance, starts):
     assert ((x - turned(starts, rate, 1.0)).abs().amax(1) < 10 * tolerance * scale * (1 + rate)).all()
 
 
+@pytest.fixture(scope="module")
+def many(mixture):
+    """1000 rows of the source, where the mixture's flow carries them, and its greatest stretching on the way there."""
+    x = torch.randn(1000, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    arrived = solve(mixture, x, [0.0, 1.0], solver=Tsit5(1e-9, 1e-9)).x
+    with_slope = lambda s, t, cond: {"x": mixture(s["x"], t), "dx": mixture.jacobian(s["x"], t) @ s["dx"]}
+    start = {"x": x, "dx": torch.eye(2, dtype=torch.float64).repeat(len(x), 1, 1)}
+    dx = solve(with_slope, start, torch.linspace(0, 1, 11), solver=Tsit5(1e-5, 1e-5), save=True).xs["dx"]
+    rest = dx[-1] @ torch.linalg.inv(dx)  # of the flow map from every time to 1
+    return x, arrived, torch.linalg.matrix_norm(rest, 2).amax(0)
+
+
 @pairs
-def test_error_on_the_exact_mixture_field(pair, starts, mixture):
-    exact = solve(mixture, starts, [0.0, 1.0], solver=pair(1e-9, 1e-9)).x
-    for tolerance in (1e-4, 1e-6):
-        error = (solve(mixture, starts, [0.0, 1.0], solver=pair(tolerance, tolerance)).x - exact).abs().max()
-        assert error < 10 * tolerance * (1 + exact.abs().max())
+@pytest.mark.parametrize("tolerance", [1e-4, 1e-5, 1e-6])
+def test_error_on_the_exact_mixture_field(pair, tolerance, mixture, many):
+    """A local error reaches the end multiplied by what the flow stretches, over 100 here; its estimate can be missed.
+
+    Measured on 6000 other rows: at most 0.64 % beyond the bound (Tsit5 at 1e-4; all others below 0.04 %), the worst by
+    a factor 5.5; the plain controller (beta = 0) has up to 4.7 % and a factor 10. Three standard errors are added.
+    """
+    x, exact, stretch = many
+    error = torch.linalg.vector_norm(solve(mixture, x, [0.0, 1.0], solver=pair(tolerance, tolerance)).x - exact, dim=1)
+    bound = 10 * tolerance * (1 + stretch)
+    assert (error > bound).double().mean() < 0.0064 + 3 * (0.0064 / len(x)) ** 0.5
+    assert (error < 10 * bound).all()
 
 
 @pairs
