@@ -13,6 +13,7 @@ from pushforward.core import (
     cat_states,
     dot,
     drop_condition,
+    event_size,
     leaves,
     map_state,
     nearest,
@@ -90,3 +91,12 @@ def test_messages_name_the_nearest_or_all():
     assert nearest("zzz", ["b", "a"]) == "known: a, b"
     with pytest.raises(InvalidInput, match="no"):
         require(False, "no")
+
+
+@pytest.mark.parametrize("event", [(), (3,), (2, 4, 4)])
+def test_a_batch_of_no_rows_is_a_batch(event):
+    x = torch.ones(0, *event)
+    assert dot(x, x).shape == dot({"a": x, "b": x}, {"a": x, "b": x}).shape == (0,)
+    assert event_size(x) == event_size(torch.ones(2, *event)) == torch.ones(event).numel()
+    assert event_size({"a": x, "b": torch.ones(0, 5)}) == event_size(x) + 5
+    assert torch.equal(dot(torch.full((2, *event), 2.0), torch.ones(2, *event)), torch.full((2,), 2.0 * event_size(x)))

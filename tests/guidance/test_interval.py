@@ -62,3 +62,13 @@ def test_a_traced_graph_never_looks_at_the_times(gaussians, monkeypatch, times):
     monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
     torch.testing.assert_close(guided(x, t, cond), expected)
     assert field.rows == [4]
+
+
+def test_times_and_conditions_may_be_mapped_over(gaussians):
+    guided = Interval(ClassifierFree(gaussians(mean=(0.0, 1.5), variance=(4.0, 1.0)), 3.0), 0.3, 0.7)
+    x, t, cond = torch.randn(5, 1), torch.linspace(0, 1, 5), torch.zeros(5, dtype=torch.int64)
+    one = lambda x, t, cond: guided(x[None], t[None], cond[None])[0]
+    torch.testing.assert_close(torch.func.vmap(one)(x, t, cond), guided(x, t, cond))
+    slope = torch.func.vmap(torch.func.jacrev(one))(x, t, cond)[:, 0]
+    ahead, behind = guided(x + 0.5, t, cond), guided(x - 0.5, t, cond)  # linear in x
+    torch.testing.assert_close(slope, ahead - behind)

@@ -7,7 +7,7 @@ from torch.distributions import Independent, MultivariateNormal, Normal
 
 import pushforward as pf
 from pushforward.core import Exact, Hutchinson, Incompatible, InvalidInput
-from pushforward.inference import log_prob, sample_with_log_prob
+from pushforward.inference import log_prob, round_trip_error, sample_with_log_prob
 from pushforward.oracles import reference_mixture
 from pushforward.paths import Affine
 from pushforward.solvers import RK4, Dopri5, Euler, Heun, Tsit5
@@ -198,3 +198,12 @@ def test_what_makes_no_sense_is_refused():
 
     with pytest.raises(Incompatible, match="not that of Wheel"):
         log_prob(field, x, solver=RK4(), space=Wheel())
+
+
+@pytest.mark.parametrize("solver", [RK4(), Dopri5()])
+@pytest.mark.parametrize("divergence", ["exact", "hutchinson"])
+def test_no_rows_have_no_densities(solver, divergence):
+    x = torch.ones(0, 2, 3)
+    field = lambda x, t, cond: -x
+    assert log_prob(field, x, solver=solver, times=[0.0, 1.0], divergence=divergence).shape == (0,)
+    assert round_trip_error(field, x, solver=solver, times=[0.0, 1.0]).shape == (0,)

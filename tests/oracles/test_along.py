@@ -7,7 +7,19 @@ import torch
 
 from pushforward.core import Exact, Field, Incompatible, InvalidInput, align, jvp
 from pushforward.oracles import GaussianMixture, gaussian_ot
-from pushforward.paths import Affine, Brownian, CondOT
+from pushforward.oracles.gaussian_map import transition
+from pushforward.oracles.moments import Moments
+from pushforward.paths import (
+    Affine,
+    Brownian,
+    CondOT,
+    Constant,
+    Cosine,
+    LinearVP,
+    Polynomial,
+    VarianceExploding,
+    VariancePreserving,
+)
 
 F64 = torch.float64
 close = torch.testing.assert_close
@@ -360,8 +372,31 @@ def test_flow_map_without_common_axes(make_coupled, rk4):
     y = exact.flow_map(x, s, t)
     close(y[2], x[2], rtol=0, atol=1e-13)
     close(exact.flow_map(y, t, s), x, rtol=0, atol=1e-8)
-    # the same 400 steps of RK4, taken by the field: both are wrong by about 400^-4 times a constant
+    # 400 steps of RK4, taken by the field in time: both are wrong by about 400^-4 times a constant
     close(y, rk4(lambda x, part: (t - s)[:, None] * exact(x, torch.lerp(s, t, part)), x, 0.0, 1.0), rtol=0, atol=1e-8)
+
+
+@pytest.mark.parametrize("schedule", [LinearVP(), VariancePreserving(), Polynomial(3), VarianceExploding(0.05, 5.0)])
+def test_flow_map_does_not_depend_on_the_clock(make_coupled, schedule):
+    """Every schedule passes the same rays of (alpha, sigma), so up to scale its map is that of Cosine."""
+    mixture, path, circle = make_coupled(1, 3, seed=9), Affine(schedule), Affine(Cosine())
+    s, t = rows(0.0, 1.0, 0.3, 0.1, 0.0), rows(1.0, 0.0, 0.9, 0.999, 1 - 1e-6)
+    c, d = path.coeffs(s), path.coeffs(t)
+    here, there = (torch.hypot(k.alpha, k.sigma)[:, None] for k in (c, d))
+    when = lambda k: torch.atan2(k.alpha, k.sigma) * (2 / math.pi)
+    x = mixture.along(path).sample(5, s, generator=torch.Generator().manual_seed(0))
+    y = there * mixture.along(circle).flow_map(x / here, when(c), when(d))
+    close(mixture.along(path).flow_map(x, s, t), y, rtol=1e-8, atol=1e-8)
+
+
+@pytest.mark.parametrize("latent", [Brownian(0.4), Constant(0.3)])
+def test_flow_map_carries_the_covariance_where_root_and_latent_meet(make_coupled, latent):
+    """A C_s A^T = C_t on a schedule that ends like a square root, with latent noise besides."""
+    exact = make_coupled(1, 3, seed=9).along(Affine(LinearVP(), latent))
+    s, t = rows(0.0, 1.0, 0.3), rows(1.0, 0.0, 0.999)
+    A = transition(exact.mixture, exact.path, s, t)
+    C, D = (Moments.at(exact.mixture, exact.path, time).covariance[:, 0] for time in (s, t))
+    close(A @ C @ A.mT, D, rtol=0, atol=1e-8)
 
 
 def test_optimal_coupling_moves_straight(make_spd):

@@ -36,10 +36,12 @@ def pairs_of(mixture, n=64):
     return torch.cat([x0, x1], 1), x1
 
 
-def measurement(mixture):
+def measurement(mixture, std=0.4):
+    """Independent rows, and what a draw of x1 gives."""
     d = mixture.means.shape[1]
     g = torch.Generator().manual_seed(8)
-    return torch.randn(2, d, generator=g, dtype=F64), torch.randn(2, generator=g, dtype=F64), 0.4
+    A, n = torch.randn(min(2, d), d, generator=g, dtype=F64), torch.randn(min(2, d), generator=g, dtype=F64)
+    return A, A @ mixture.sample(1, generator=g)[0] + std * n, std
 
 
 def test_golden_log_density(reference):
@@ -83,20 +85,44 @@ def test_singular_couplings_draw_exactly():
     close(x1 - x0, torch.tensor([3.0, 4.0], dtype=F64).expand(50, 2), rtol=0, atol=1e-7)
 
 
-def test_posterior_is_bayes_rule(mixture):
+@pytest.mark.parametrize("std", [0.4, 1e-3, 1e-6])
+def test_posterior_is_bayes_rule(mixture, std):
     """log p(x0, x1 | y) = log p(x0, x1) + log p(y | x1) - log p(y), at every point."""
-    A, y, std = measurement(mixture)
+    A, y, std = measurement(mixture, std)
     z, x1 = pairs_of(mixture)
     evidence = mixture.log_evidence(A, y, std)
-    expected = joint(mixture).log_prob(z) + normal_log_prob(y, x1 @ A.mT, std) - evidence
     posterior = mixture.posterior(A, y, std)
-    close(joint(posterior).log_prob(z), expected, rtol=1e-9, atol=1e-9)
+    # the measured axes of a posterior covariance are std^2, and its entries are rounded
+    rounded = 1e-9 + 10 * torch.finfo(F64).eps / std**2
+    expected = joint(mixture).log_prob(z) + normal_log_prob(y, x1 @ A.mT, std) - evidence
+    close(joint(posterior).log_prob(z), expected, rtol=rounded, atol=1e-9)
     expected = mixture.log_prob(x1) + normal_log_prob(y, x1 @ A.mT, std) - evidence
-    close(posterior.log_prob(x1), expected, rtol=1e-9, atol=1e-9)
-    seen = GaussianMixture(
-        mixture.means @ A.mT, A @ mixture.covariances @ A.mT + std**2 * torch.eye(2, dtype=F64), mixture.weights
-    )
-    close(evidence, seen.log_prob(y[None])[0], rtol=1e-10, atol=1e-10)
+    close(posterior.log_prob(x1), expected, rtol=rounded, atol=1e-9)
+    seen = MultivariateNormal(mixture.means @ A.mT, A @ mixture.covariances @ A.mT + std**2 * torch.eye(len(A)).to(A))
+    log_joint = mixture.log_weights + seen.log_prob(y)
+    close(evidence, log_joint.logsumexp(0), rtol=1e-10, atol=1e-10)
+    close(posterior.weights, log_joint.softmax(0), rtol=1e-9, atol=0)
+    gain = torch.linalg.solve(seen.covariance_matrix, A @ mixture.covariances).mT
+    close(posterior.means, mixture.means + ((y - seen.mean)[:, None] @ gain.mT)[:, 0], rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("std", [1e-2, 1e-6, 1e-8])
+def test_a_measurement_taken_twice_counts_as_one_of_half_the_variance(reference, std):
+    A, y = [[1.0, 0.3]], torch.tensor([0.5], dtype=F64)
+    once, twice = reference.posterior(A, y, std), reference.posterior(2 * A, y.repeat(2), std * math.sqrt(2))
+    for name in ("weights", "means", "covariances"):
+        close(getattr(twice, name), getattr(once, name), rtol=1e-7, atol=1e-9, msg=name)
+    # golden: the weights in the limit of no noise, from N(0.5; A mu, A S A^T)
+    close(once.weights, torch.tensor([0.157631832247, 0.842368167753], dtype=F64), rtol=0, atol=1e-11 + 0.8 * std**2)
+    single = reference.float().posterior(A, y, max(std, 1e-4))
+    close(single.weights.double(), once.weights, rtol=0, atol=1e-6 + 0.8 * std**2)
+
+
+def test_too_little_noise_is_told(reference):
+    with pytest.raises(InvalidInput, match=r"noise_std is 1e-12, so small .* flat in torch.float64; use more of it$"):
+        reference.posterior([[1.0, 0.3]], [0.5], 1e-12)
+    with pytest.raises(InvalidInput, match=r"noise_std is 1e-07, so small .* flat in torch.float32; use more of it or"):
+        reference.float().posterior([[1.0, 0.3]], [0.5], 1e-7)
 
 
 def test_tilt_is_a_change_of_measure(mixture):

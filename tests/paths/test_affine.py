@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from pushforward.core import Estimate, Incompatible, Pairs, jvp
+from pushforward.core import Coeffs, Estimate, Incompatible, Pairs, jvp
 from pushforward.core.state import align
 from pushforward.fields import Dirac
 from pushforward.paths import (
@@ -25,6 +25,13 @@ PATHS = [Affine(s) for s in SCHEDULES] + [
     Affine(Cosine(), latent=Brownian(1.3)),
     Affine(CondOT(), latent=Constant(0.1)),
 ]
+
+
+def below_zero(t):
+    """A schedule whose sigma ends a rounding below 0."""
+    return Coeffs(t, 1 - t - 1e-7 * t, torch.ones_like(t), -(1 + 1e-7) * torch.ones_like(t))
+
+
 each_path = pytest.mark.parametrize("path", PATHS, ids=repr)
 
 
@@ -137,12 +144,18 @@ def test_schedule_change_of_a_pair_is_the_new_schedule_of_that_pair(old, new):
     torch.testing.assert_close(found[inside], exact[inside], rtol=1e-7, atol=1e-7)
 
 
-def test_schedule_change_is_finite_at_both_ends():
-    field = lambda x, t, cond=None: align(1 - t, x) * x
-    x, ends = torch.ones(2, 3, dtype=torch.float64), torch.tensor([0.0, 1.0], dtype=torch.float64)
-    for old in (CondOT(), Cosine(), VariancePreserving()):
-        for new in (CondOT(), Cosine()):
-            assert torch.isfinite(Rescheduled(field, old, new)(x, ends)).all()
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("new", [*SCHEDULES, below_zero], ids=repr)
+@pytest.mark.parametrize("old", SCHEDULES, ids=repr)
+def test_schedule_change_is_finite_at_both_ends(old, new, dtype):
+    """And asks the old field at its own ends where the new schedule has no noise, or nothing else, left."""
+    asked = []
+    field = lambda x, t, cond=None: asked.append(t) or align(1 - t, x) * x
+    x, ends = torch.ones(2, 3, dtype=dtype), torch.tensor([0.0, 1.0], dtype=dtype)
+    assert torch.isfinite(Rescheduled(field, old, new)(x, ends)).all()
+    c, (then,) = new(ends), asked
+    assert (then[c.alpha <= 0] <= 1e-4).all()  # a schedule at rest is asked a little later
+    assert (then[c.sigma <= 0] == 1).all()
 
 
 def test_schedule_change_needs_an_inverse():

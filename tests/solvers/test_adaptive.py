@@ -44,12 +44,31 @@ def test_error_stays_within_ten_tolerances(pair, tolerance, starts):
     assert ((x - turned(starts, rate, 1.0)).abs().amax(1) < 10 * tolerance * scale * (1 + rate)).all()
 
 
+@pytest.fixture(scope="module")
+def many(mixture):
+    """1000 rows of the source, where the mixture's flow carries them, and its greatest stretching on the way there."""
+    x = torch.randn(1000, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    arrived = solve(mixture, x, [0.0, 1.0], solver=Tsit5(1e-9, 1e-9)).x
+    with_slope = lambda s, t, cond: {"x": mixture(s["x"], t), "dx": mixture.jacobian(s["x"], t) @ s["dx"]}
+    start = {"x": x, "dx": torch.eye(2, dtype=torch.float64).repeat(len(x), 1, 1)}
+    dx = solve(with_slope, start, torch.linspace(0, 1, 11), solver=Tsit5(1e-5, 1e-5), save=True).xs["dx"]
+    rest = dx[-1] @ torch.linalg.inv(dx)  # of the flow map from every time to 1
+    return x, arrived, torch.linalg.matrix_norm(rest, 2).amax(0)
+
+
 @pairs
-def test_error_on_the_exact_mixture_field(pair, starts, mixture):
-    exact = solve(mixture, starts, [0.0, 1.0], solver=pair(1e-9, 1e-9)).x
-    for tolerance in (1e-4, 1e-6):
-        error = (solve(mixture, starts, [0.0, 1.0], solver=pair(tolerance, tolerance)).x - exact).abs().max()
-        assert error < 10 * tolerance * (1 + exact.abs().max())
+@pytest.mark.parametrize("tolerance", [1e-4, 1e-5, 1e-6])
+def test_error_on_the_exact_mixture_field(pair, tolerance, mixture, many):
+    """A local error reaches the end multiplied by what the flow stretches, over 100 here; its estimate can be missed.
+
+    Measured on 6000 other rows: at most 0.64 % beyond the bound (Tsit5 at 1e-4; all others below 0.04 %), the worst by
+    a factor 5.5; the plain controller (beta = 0) has up to 4.7 % and a factor 10. Three standard errors are added.
+    """
+    x, exact, stretch = many
+    error = torch.linalg.vector_norm(solve(mixture, x, [0.0, 1.0], solver=pair(tolerance, tolerance)).x - exact, dim=1)
+    bound = 10 * tolerance * (1 + stretch)
+    assert (error > bound).double().mean() < 0.0064 + 3 * (0.0064 / len(x)) ** 0.5
+    assert (error < 10 * bound).all()
 
 
 @pairs
@@ -149,6 +168,26 @@ def test_gradients_agree_with_a_fine_fixed_grid(pair):
         got = torch.autograd.grad(pick(own), (x, weight), retain_graph=True)
         for p, q in zip(got, expected, strict=True):
             torch.testing.assert_close(p, q, rtol=1e-5, atol=1e-6)  # the solutions differ by about the tolerance
+
+
+@pairs
+def test_gradients_survive_rejected_steps_that_left_the_domain(pair):
+    """x' = -r sqrt(x): x(t) = (sqrt(x0) - r t / 2)^2, and beyond 0 the field is not a number."""
+    x, rate = (torch.tensor(p, dtype=torch.float64, requires_grad=True) for p in ([[1.0], [4.0]], 1.9))
+    outside = []
+    field = lambda x, t, cond: outside.append(bool((x < 0).any())) or -rate * x.sqrt()
+    solution = solve(field, x, [0.0, 0.5, 1.0], solver=pair(1e-4, 1e-4), save=True)
+    assert any(outside)
+    for k, t in ((1, 0.5), (2, 1.0)):
+        expected = torch.autograd.grad((x.sqrt() - rate * t / 2).square().sum(), (x, rate))
+        got = torch.autograd.grad(solution.xs[k].sum(), (x, rate), retain_graph=True)
+        for p, q in zip(got, expected, strict=True):
+            # gradients are sqrt(x(t)) times numbers of order one: an error e of x makes e / (2 sqrt(x)), x(1) = 0.05^2
+            torch.testing.assert_close(p, q, rtol=0, atol=10 * 1e-4 / (2 * 0.05))
+    with torch.no_grad():
+        free = solve(field, x, [0.0, 0.5, 1.0], solver=pair(1e-4, 1e-4), save=True)
+    assert torch.equal(free.xs, solution.xs)
+    assert free.nfe < solution.nfe
 
 
 def test_a_network_in_float32_runs_without_graph():

@@ -61,6 +61,30 @@ def test_a_field_of_the_wrong_shape_is_refused(solver):
         solve(lambda x, t, cond: {"a": x["a"][:, 0]}, {"a": x}, [0.0, 1.0], solver=solver)
 
 
+@pytest.mark.parametrize("solver", [Euler(), RK4(), Tsit5()])
+def test_a_field_that_gives_no_motion_is_refused(solver):
+    x = torch.zeros(4, 2)
+    with pytest.raises(InvalidInput, match="the field gave NoneType, expected a tensor like the state"):
+        solve(lambda x, t, cond: None, x, [0.0, 1.0], solver=solver)
+    with pytest.raises(InvalidInput, match="the field gave dict, expected a tensor"):
+        solve(lambda x, t, cond: {"a": x}, x, [0.0, 1.0], solver=solver)
+    with pytest.raises(InvalidInput, match=r"the field gave Tensor, expected a mapping with leaves \['a'\]"):
+        solve(lambda x, t, cond: x["a"], {"a": x}, [0.0, 1.0], solver=solver)
+
+
+def test_solvers_may_name_what_they_pass():
+    @dataclass(frozen=True)
+    class Named:
+        def step(self, dynamics, x, s, t, cond=None, *, carry=None, generator=None):
+            return Step(x + (t - s)[:, None] * dynamics(x=x, t=s, cond=cond))
+
+    by_name = lambda x, t, cond=None: x * cond
+    arguments = {"x": torch.ones(2, 1), "times": [0.0, 0.5, 1.0], "cond": torch.full((2, 1), 2.0)}
+    named, plain = (solve(by_name, **arguments, solver=solver) for solver in (Named(), Euler()))
+    assert torch.equal(named.x, plain.x)
+    assert named.nfe == 2
+
+
 def test_rows_hidden_in_a_closure_are_told_to_come_as_cond():
     rate = torch.tensor([0.1, 10.0], dtype=torch.float64)
     field = lambda x, t, cond: rate[:, None] * torch.cos(20 * t * rate[: len(t)])[:, None] * x

@@ -10,7 +10,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from pushforward.core.errors import require
 from pushforward.core.random import Gen, randn
-from pushforward.core.state import dot
+from pushforward.core.state import dot, event_size
 
 __all__ = ["Divergence", "Exact", "Hutchinson", "jvp"]
 
@@ -89,7 +89,7 @@ class Exact:
 
     def probes(self, x: Tensor, *, generator: Gen = None) -> Tensor:
         """The basis `[d, B, *E]`."""
-        d = x[0].numel()
+        d = event_size(x)
         basis = torch.eye(d, dtype=x.dtype, device=x.device).reshape(d, 1, *x.shape[1:])
         return basis.expand(d, *x.shape).contiguous()
 

@@ -1,5 +1,6 @@
 """States: a tensor `[B, *E]`, or a mapping of such tensors that share `B`."""
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias, TypeVar, cast
 
@@ -17,6 +18,7 @@ __all__ = [
     "cat_states",
     "dot",
     "drop_condition",
+    "event_size",
     "leaves",
     "map_state",
     "null_condition",
@@ -47,6 +49,16 @@ def batch_size(x: State) -> int:
     return leaves(x)[0].shape[0]
 
 
+def event_size(x: State) -> int:
+    """Number of coordinates of a row, over all event axes and leaves; a batch of no rows has one, too.
+
+    Example:
+        >>> event_size({"a": torch.zeros(0, 2, 3), "b": torch.zeros(0)})
+        7
+    """
+    return sum(math.prod(leaf.shape[1:]) for leaf in leaves(x))
+
+
 def take(x: S, index: Tensor) -> S:
     """Rows `index` of every leaf; None stays None."""
     return map_state(lambda leaf: leaf[index], x)
@@ -69,7 +81,7 @@ def align(t: Tensor, x: Tensor) -> Tensor:
 
 def dot(x: State, y: State) -> Tensor:
     """Inner product of every row, `[B]`, over all event axes and leaves."""
-    rows = [(p * q).reshape(len(p), -1).sum(1) for p, q in zip(leaves(x), leaves(y), strict=True)]
+    rows = [(p * q)[..., None].flatten(1).sum(1) for p, q in zip(leaves(x), leaves(y), strict=True)]
     return torch.stack(rows).sum(0) if len(rows) > 1 else rows[0]
 
 

@@ -25,6 +25,17 @@ class Guidance(Field, Protocol):
         ...
 
 
+def _readable(flags: Tensor) -> bool:
+    """Whether Python may look at `flags` without waiting: on the CPU, outside a traced graph and a mapped function."""
+    if flags.device.type != "cpu" or torch.compiler.is_compiling():
+        return False
+    try:
+        bool(flags.any())
+    except RuntimeError:  # under `torch.func.vmap` the rows share no answer, and torch has no public way to ask before
+        return False
+    return True
+
+
 @dataclass(frozen=True)
 class Interval:
     r"""Guides only while the time lies in a window; before and after, the plain field is followed.
@@ -71,7 +82,7 @@ class Interval:
     def __call__(self, x: State, t: Tensor, cond: Cond = None) -> State:
         """The guided motion in the window, the plain one elsewhere."""
         inside = (t >= self.low) & (t <= self.high)
-        if t.device.type == "cpu" and not torch.compiler.is_compiling():  # reading a flag waits for nothing here
+        if _readable(inside):
             if not inside.any():
                 return self.guidance.plain(x, t, cond)
             if inside.all():

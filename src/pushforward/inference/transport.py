@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pushforward.core import Cond, Solver, State, dot, leaves, map_state
+from pushforward.core import Cond, Solver, State, dot, event_size, leaves, map_state
 from pushforward.solvers import solve
 
 __all__ = ["Times", "directed", "round_trip_error", "transport"]
@@ -71,4 +71,4 @@ def round_trip_error(
     there = transport(field, x, solver=solver, times=times, cond=cond, reverse=reverse)
     back = transport(field, there, solver=solver, times=times, cond=cond, reverse=not reverse)
     lost = map_state(torch.sub, back, x)
-    return (dot(lost, lost) / sum(leaf[0].numel() for leaf in leaves(lost))).sqrt()
+    return (dot(lost, lost) / event_size(lost)).sqrt()

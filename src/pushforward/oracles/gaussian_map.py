@@ -1,5 +1,6 @@
 """The flow map of one Gaussian: the matrix that carries offsets from the mean through time."""
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -35,8 +36,11 @@ def transition(
 
     .. math:: \partial_t A_{s,t} = K_t C_t^{-1} A_{s,t}, \qquad A_{s,s} = I, \qquad A_{s,t} C_s A_{s,t}^\top = C_t
 
-    If S, S0 and G are symmetric and commute (always for S0 = I, G = 0), :math:`A = C_t^{1/2} C_s^{-1/2}`; that needs no
-    derivative of the path. Otherwise RK4, whose error is O(STEPS^-4): about 1e-10 for covariances of order one.
+    If S, S0 and G are symmetric and commute (always for S0 = I, G = 0), :math:`A = C_t^{1/2} C_s^{-1/2}`. Otherwise RK4
+    in p, with time :math:`s + (t - s) \sin^2(\pi p / 2)`: in it square roots of t and 1 - t are smooth. The curve
+    (alpha, sigma, gamma^2) is replaced by a parabola through both ends and the middle of every step, which leaves the
+    order and needs no derivative of the path, infinite where a schedule ends like a square root. The error is
+    O(STEPS^-4), whatever the schedule: about 1e-9 for covariances of order one.
     """
     axes = common_axes(mixture)
     if axes is None:
@@ -49,18 +53,27 @@ def transition(
 
 
 def _integrate(mixture: "GaussianMixture", path: Any, s: Tensor, t: Tensor) -> Tensor:
-    def rate(part: float) -> Tensor:
-        moments = Moments.at(mixture, path, torch.lerp(s, t, part))
+    def curve(part: float) -> Tensor:
+        """alpha, sigma, gamma^2 and gamma, `[4, B, 1, 1, 1]`."""
+        time = torch.lerp(s, t, math.sin(math.pi / 2 * part) ** 2)
+        c = path.coeffs(time)
+        gamma = torch.zeros_like(time) if path.latent is None else path.latent(time)[0]
+        return torch.stack([c.alpha, c.sigma, gamma.square(), gamma])[..., None, None, None]
+
+    def rate(at: Tensor, slope: Tensor) -> Tensor:
+        moments = Moments(mixture, at[0], at[1], slope[0], slope[1], at[3], slope[2] / 2)
         return torch.linalg.solve(moments.covariance[:, 0], moments.lag[:, 0].mT).mT  # K C^-1, as C is symmetric
 
-    h = ((t - s) / STEPS)[:, None, None]
-    A = torch.eye(mixture.means.shape[1], dtype=h.dtype, device=h.device)
-    here = rate(0.0)
+    A = torch.eye(mixture.means.shape[1], dtype=s.dtype, device=s.device)
+    here = curve(0.0)
     for i in range(STEPS):
-        middle, there = rate((i + 0.5) / STEPS), rate((i + 1) / STEPS)
-        k1 = here @ A
-        k2 = middle @ (A + h / 2 * k1)
-        k3 = middle @ (A + h / 2 * k2)
-        k4 = there @ (A + h * k3)
-        A, here = A + h / 6 * (k1 + 2 * k2 + 2 * k3 + k4), there
+        middle, there = curve((i + 0.5) / STEPS), curve((i + 1) / STEPS)
+        first = rate(here, 4 * middle - 3 * here - there)
+        half = rate(middle, there - here)
+        last = rate(there, here - 4 * middle + 3 * there)
+        k1 = first @ A
+        k2 = half @ (A + k1 / 2)
+        k3 = half @ (A + k2 / 2)
+        k4 = last @ (A + k3)
+        A, here = A + (k1 + 2 * k2 + 2 * k3 + k4) / 6, there
     return A

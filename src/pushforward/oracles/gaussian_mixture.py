@@ -167,8 +167,17 @@ class GaussianMixture(nn.Module):
             A: Measurement `[m, d]`.
             y: What was measured, `[m]`.
             noise_std: Standard deviation of each entry of y, > 0.
+
+        Raises: `InvalidInput` for shapes that do not fit, and for a noise below what a covariance in the mixture's
+            dtype can hold beside the unmeasured axes.
         """
-        return self._reweighted(*self._measured(A, y, noise_std))
+        parts = self._measured(A, y, noise_std)
+        require(
+            not bool(torch.linalg.cholesky_ex(parts[-1]).info.any()),
+            f"noise_std is {noise_std}, so small that the posterior is flat in {parts[-1].dtype}; use more of it"
+            + ("" if parts[-1].dtype == torch.float64 else " or a mixture in float64"),
+        )
+        return self._reweighted(*parts)
 
     def log_evidence(self, A: Values, y: Values, noise_std: float) -> Float[Tensor, ""]:
         """log p(y) of the measurement in `posterior`, in nats."""
@@ -193,8 +202,18 @@ class GaussianMixture(nn.Module):
         return self._tilted(linear, quadratic)[0].logsumexp(0)
 
     def _measured(self, A: Values, y: Values, noise_std: float) -> tuple[Tensor, Tensor, Tensor]:
-        """The tilt by log N(y; A x, noise_std^2 I)."""
-        d = self.means.shape[1]
+        r"""Log-weights (unnormalised), means and covariances given y = A x1 + noise.
+
+        The square-root form of the Kalman update (array form): with S = L L^T, one QR decomposition gives
+
+        .. math:: \begin{pmatrix} \varsigma I & 0 \\ L^\top A^\top & L^\top \end{pmatrix}
+                  = Q \begin{pmatrix} R & H \\ 0 & P \end{pmatrix}, \qquad
+                  R^\top R = A S A^\top + \varsigma^2 I, \quad S' = P^\top P, \quad
+                  \mu' = \mu + H^\top R^{-\top} (y - A\mu)
+
+        Nothing large is subtracted, so that noise far below the spread of the data costs no digits.
+        """
+        K, d = self.means.shape
         matrix, seen = to_tensor("A", A, self.means), to_tensor("y", y, self.means)
         require(
             matrix.ndim == 2 and matrix.shape[1] == d,
@@ -203,9 +222,14 @@ class GaussianMixture(nn.Module):
         m = len(matrix)
         require(seen.shape == (m,), f"y has shape {list(seen.shape)}, expected {[m]}: one entry per row of A")
         require(noise_std > 0, f"noise_std is {noise_std}, expected > 0; without noise the posterior has no density")
-        miss = (seen - self.means @ matrix.mT) / noise_std
-        value = -miss.square().sum(-1) / 2 - m * math.log(noise_std * math.sqrt(2 * math.pi))
-        return self._tilted_by(value, miss @ matrix / noise_std, matrix.mT @ matrix / noise_std**2)
+        L = torch.linalg.cholesky(self.covariances)
+        top = torch.cat([noise_std * torch.eye(m).to(L), torch.zeros(m, d).to(L)], -1).expand(K, m, m + d)
+        R = torch.linalg.qr(torch.cat([top, torch.cat([(matrix @ L).mT, L.mT], -1)], -2)).R
+        root, lag, left = R[:, :m, :m], R[:, :m, m:], R[:, m:, m:]
+        miss = torch.linalg.solve_triangular(root.mT, (seen - self.means @ matrix.mT)[..., None], upper=False)
+        log_det = root.diagonal(dim1=-2, dim2=-1).abs().log().sum(-1)
+        log_density = -miss.square().sum((-2, -1)) / 2 - log_det - m * math.log(2 * math.pi) / 2
+        return self.log_weights + log_density, self.means + (lag.mT @ miss)[..., 0], left.mT @ left
 
     def _tilted(self, linear: Values | None, quadratic: Values | None) -> tuple[Tensor, Tensor, Tensor]:
         """The tilt by a.x - x.Qx/2."""

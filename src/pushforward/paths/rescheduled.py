@@ -10,6 +10,8 @@ from pushforward.paths.schedules import Invertible
 
 __all__ = ["Rescheduled"]
 
+EARLIEST = 1e-4  # where an old schedule that starts at rest is asked: at 0 its velocity, 0, does not tell the ends
+
 
 @dataclass(frozen=True)
 class Rescheduled:
@@ -58,9 +60,10 @@ class Rescheduled:
         """Velocity of the new path at `x` and its time `t`."""
         assert isinstance(self.old, Invertible)
         c = self.new(t)
-        then = self.old.time_at_snr(c.alpha / c.sigma)
+        then = self.old.time_at_snr(c.alpha / c.sigma.clamp_min(0.0))  # rounding below 0 would mean pure noise
         inside = (then >= 0) & (then <= 1)
         then = then.clamp(0.0, 1.0)
+        then = torch.where(self.old(then).wronskian > 0, then, EARLIEST)
         b = self.old(then)
         noisy = c.alpha < c.sigma
         k = torch.where(noisy, c.sigma / b.sigma, c.alpha / b.alpha)

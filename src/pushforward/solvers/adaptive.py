@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pushforward.core import Cond, Gen, RunFailed, Solver, State, align, dot, leaves, map_state, take
+from pushforward.core import Cond, Gen, RunFailed, Solver, State, align, dot, event_size, leaves, map_state, take
 from pushforward.solvers.controller import PI
 from pushforward.solvers.runge_kutta import Tableau, interpolate
 
@@ -63,7 +63,7 @@ class _Rows(NamedTuple):
 def _rms(x: State, scale: State) -> Tensor:
     """Root mean square `[n]` of x / scale over a row's own coordinates."""
     ratio = map_state(torch.div, x, scale)
-    return (dot(ratio, ratio) / sum(leaf[0].numel() for leaf in leaves(ratio))).sqrt()
+    return (dot(ratio, ratio) / event_size(ratio)).sqrt()
 
 
 def _scale(solver: Adaptive, x: State, y: State) -> State:
@@ -126,7 +126,7 @@ def adapt(
 
     Rows share evaluations and nothing else. A row that has arrived leaves the batch, so `dynamics` is called with fewer
     and fewer rows, and whatever belongs to single rows must come to it through `cond`. Gradients flow through the
-    states; times and step sizes are constants to them.
+    states; times and step sizes are constants to them. With gradients a step that some row rejects is evaluated twice.
 
     Raises: `RunFailed` when a row cannot go on (its step has shrunk to rounding) or takes too many steps.
     """
@@ -174,6 +174,11 @@ def adapt(
             factor = control.factor(error, rows.error, rows.rejected, order=order)
             stuck = ~accept & (size <= rows.floor)
             size = torch.where(stuck, 0.0, torch.maximum(size * factor, rows.floor))
+        if any(leaf.requires_grad for leaf in leaves(step.x)) and not accept.all():
+            # a rejected stage may lie where the field is not a number, which no zero of a `where` makes a gradient:
+            # the step is taken again, and its rejected rows stay where they are
+            until = torch.where(accept, until, rows.now)
+            step = solver.step(dynamics, rows.x, rows.now, until, rows.cond, carry=(rows.slope,), generator=generator)
         if rows.times is not None:
             passed = rows.sign[:, None] * (rows.times - rows.now[:, None]) > 0
             passed &= rows.sign[:, None] * (rows.times - until[:, None]) <= 0

@@ -20,7 +20,9 @@ class PI:
               \mathrm{shrink},\ \mathrm{grow}\big)
 
     with e the local error in units of the tolerance and q the order; a step with e <= 1 is accepted. After a rejection
-    the history does not count and the next accepted step does not grow.
+    the history does not count and the next accepted step does not grow. Tolerances bound the estimated error of single
+    steps: the flow multiplies it by its own stretching on the way to the end, and now and then an accepted step hides
+    an error many times its estimate; the integral part makes that rarer. See `test_error_on_the_exact_mixture_field`.
 
     Source: Hairer, Norsett & Wanner, Solving Ordinary Differential Equations I, section II.4, and Hairer & Wanner II,
         section IV.2 (the PI part); constants of the code DOPRI5.

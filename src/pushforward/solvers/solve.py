@@ -29,15 +29,19 @@ class Solution(NamedTuple):
 
 
 class _Counted:
-    """The dynamics with a counter, a look at the shape of every motion, and all attributes of its own."""
+    """The dynamics with a counter, a look at the kind and shape of every motion, and all attributes of its own."""
 
     def __init__(self, dynamics: Any) -> None:
         self.dynamics = dynamics
         self.nfe = 0
 
-    def __call__(self, x: State, *rest: Any) -> Any:
-        motion = self.dynamics(x, *rest)
+    def __call__(self, x: State, *rest: Any, **named: Any) -> Any:
+        motion = self.dynamics(x, *rest, **named)
         self.nfe += 1
+        # records, such as both ends, are between a solver and its dynamics
+        if not isinstance(motion, (Tensor if isinstance(x, Tensor) else Mapping, tuple)):
+            kind = "a tensor" if isinstance(x, Tensor) else f"a mapping with leaves {sorted(x)}"
+            raise InvalidInput(f"the field gave {type(motion).__name__}, expected {kind} like the state; return that")
         if isinstance(x, Tensor):
             # states of integers move by rates, whose shape is their space's business
             if isinstance(motion, Tensor) and motion.shape != x.shape and x.is_floating_point():

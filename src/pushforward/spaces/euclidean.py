@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pushforward.core import Gen, State, align, dot, leaves, map_state, randn_like
+from pushforward.core import Gen, State, align, dot, event_size, map_state, randn_like
 
 __all__ = ["Euclidean"]
 
@@ -34,8 +34,7 @@ class Euclidean:
 
     def noise_log_prob(self, x: State) -> Tensor:
         """Log-density `[B]` of the noise, in nats."""
-        d = sum(p[0].numel() for p in leaves(x))
-        return -0.5 * dot(x, x) - 0.5 * d * math.log(2 * math.pi)
+        return -0.5 * dot(x, x) - 0.5 * event_size(x) * math.log(2 * math.pi)
 
     def exp(self, x: State, u: State) -> State:
         """x + u."""

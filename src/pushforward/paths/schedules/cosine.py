@@ -23,7 +23,7 @@ class Cosine:
     def __call__(self, t: Tensor) -> Coeffs:
         """Coefficients at `t` in [0, 1]."""
         half = math.pi / 2
-        alpha, sigma = (half * t).sin(), (half * t).cos()
+        alpha, sigma = (half * t).sin(), (half * t).cos().clamp_min(0.0)  # float32 rounds pi / 2 up: cos < 0
         return Coeffs(alpha, sigma, half * sigma, -half * alpha)
 
     def time_at_snr(self, rho: Tensor) -> Tensor:
