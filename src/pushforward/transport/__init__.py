@@ -6,6 +6,7 @@ the business of `couplings`, and distances between samples belong to `metrics`.
 
 from pushforward.transport.assignment import Assignment, assignment, auction
 from pushforward.transport.cost import squared_euclidean
+from pushforward.transport.points import point_auction
 from pushforward.transport.sinkhorn import sinkhorn
 
-__all__ = ["Assignment", "assignment", "auction", "sinkhorn", "squared_euclidean"]
+__all__ = ["Assignment", "assignment", "auction", "point_auction", "sinkhorn", "squared_euclidean"]
