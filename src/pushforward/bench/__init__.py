@@ -5,6 +5,9 @@ the training loop) lives below, pages and pictures of runs in `report`. Peers ar
 functions, and only where somebody asks for them.
 """
 
+from pushforward.bench.couplings import Couplings
+from pushforward.bench.couplings_exact import ExactCouplings
+from pushforward.bench.exact_wasserstein import ExactWasserstein
 from pushforward.bench.job import Job, Suite
 from pushforward.bench.peers import PEERS
 from pushforward.bench.results import Result, Results
@@ -12,4 +15,18 @@ from pushforward.bench.suites import SUITES, Budgets, run
 from pushforward.bench.training_speed import TrainingSpeed
 from pushforward.bench.two_dim import TwoDim
 
-__all__ = ["PEERS", "SUITES", "Budgets", "Job", "Result", "Results", "Suite", "TrainingSpeed", "TwoDim", "run"]
+__all__ = [
+    "PEERS",
+    "SUITES",
+    "Budgets",
+    "Couplings",
+    "ExactCouplings",
+    "ExactWasserstein",
+    "Job",
+    "Result",
+    "Results",
+    "Suite",
+    "TrainingSpeed",
+    "TwoDim",
+    "run",
+]

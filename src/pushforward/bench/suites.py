@@ -4,6 +4,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from pushforward.bench.couplings import Couplings
+from pushforward.bench.couplings_exact import ExactCouplings
+from pushforward.bench.exact_wasserstein import ExactWasserstein
 from pushforward.bench.job import Job, Suite
 from pushforward.bench.peers import present
 from pushforward.bench.results import Result, Results
@@ -24,6 +27,10 @@ class Budgets(NamedTuple):
 SUITES: dict[str, Budgets] = {
     "two_dim": Budgets(TwoDim(), TwoDim(steps=2000, points=2000, seeds=(0,))),
     "training_speed": Budgets(TrainingSpeed(), TrainingSpeed(steps=200, repeats=3)),
+    "couplings": Budgets(
+        Couplings((ExactCouplings(), ExactWasserstein())),
+        Couplings((ExactCouplings(sizes=(256, 512), repeats=3), ExactWasserstein(points=2000, repeats=1))),
+    ),
 }
 
 

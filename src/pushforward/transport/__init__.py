@@ -6,7 +6,17 @@ the business of `couplings`, and distances between samples belong to `metrics`.
 
 from pushforward.transport.assignment import Assignment, assignment, auction
 from pushforward.transport.cost import squared_euclidean
+from pushforward.transport.exact_plan import ExactPlan, exact_plan
 from pushforward.transport.points import point_auction
 from pushforward.transport.sinkhorn import sinkhorn
 
-__all__ = ["Assignment", "assignment", "auction", "point_auction", "sinkhorn", "squared_euclidean"]
+__all__ = [
+    "Assignment",
+    "ExactPlan",
+    "assignment",
+    "auction",
+    "exact_plan",
+    "point_auction",
+    "sinkhorn",
+    "squared_euclidean",
+]

@@ -32,13 +32,11 @@ def _evaluate(x: Any, leaf: Any, twice: Any, short: Any, values: Any) -> Any:
 
 @numba.njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
 @no_type_check
-def _move(
-    x: Any, leaf: Any, twice: Any, short: Any, anchor: Any, base: Any, values: Any, fold: Any
-) -> Any:
+def _move(x: Any, leaf: Any, twice: Any, short: Any, anchor: Any, base: Any, values: Any, fold: Any) -> Any:
     """Move the anchor of a leaf to x."""
     _evaluate(x, leaf, twice, short, values)
     for k in range(QUARTER):
-        fold[k] = min(min(values[k], values[k + QUARTER]), min(values[k + 2 * QUARTER], values[k + 3 * QUARTER]))
+        fold[k] = min(values[k], values[k + QUARTER], values[k + 2 * QUARTER], values[k + 3 * QUARTER])
     least = np.inf
     for k in range(QUARTER):
         least = min(least, fold[k])
@@ -72,7 +70,7 @@ def _best(
             a, b, c, d = values[k], values[k + QUARTER], values[k + 2 * QUARTER], values[k + 3 * QUARTER]
             ab, cd = min(a, b), min(c, d)
             fold[k] = min(ab, cd)
-            fold[QUARTER + k] = min(max(ab, cd), min(max(a, b), max(c, d)))
+            fold[QUARTER + k] = min(max(ab, cd), max(a, b), max(c, d))
         lane = -1
         for k in range(QUARTER):
             if fold[k] < first:

@@ -23,8 +23,10 @@ class Solution(NamedTuple):
     target: float
 
 
-def solve(cost: Float[Tensor, "n n"], tolerance: float, dtype: torch.dtype, *, rounds: int = 16) -> Solution:
-    """Auction on a square `cost` on its device, bids in `dtype`; a target of NaN where the cost is not finite.
+def solve(cost: Float[Tensor, "n n"], tolerance: float, *, rounds: int = 16) -> Solution:
+    """Auction on a square `cost` on its device; a target of NaN where the cost is not finite.
+
+    In float64: an epsilon below the rounding of the prices, float32 may come to that, would take bids without number.
 
     `rounds` of bids pass between two looks at who is still free, each of which waits for the device.
     """
@@ -39,12 +41,12 @@ def solve(cost: Float[Tensor, "n n"], tolerance: float, dtype: torch.dtype, *, r
     if n == 1 or scale <= resolution:
         return Solution(chosen, -means, max(scale, 0.0), resolution)  # every permutation costs the same
     # at least 0, with a 0 in every row and a mean of 1: see `_auction.solve`
-    work = ((exact - means - rows[:, None]) / scale).to(dtype)
+    work = (exact - means - rows[:, None]) / scale
     prices = torch.zeros(n, dtype=torch.float64, device=cost.device)
     epsilon = START
     while True:
         chosen = _phase(work, prices, epsilon, rounds)
-        excess = work.gather(1, chosen[:, None]).double().mean().item()
+        excess = work.gather(1, chosen[:, None]).mean().item()
         target = max(tolerance * (excess - epsilon), FLOOR)
         if excess == 0.0:
             prices.zero_()  # the bound that the starting prices give is reached, so these prove it
@@ -58,29 +60,34 @@ def solve(cost: Float[Tensor, "n n"], tolerance: float, dtype: torch.dtype, *, r
 
 
 def _phase(work: Float[Tensor, "n n"], prices: Float[Tensor, " n"], epsilon: float, rounds: int) -> Int64[Tensor, " n"]:
-    """Bid until every row has a column; raises `prices` in place.
+    """Bid until every row has a column, which is returned; raises `prices` in place.
 
-    Rows that have found a column, and those that have lost theirs since the last look, keep still: no shape depends on
-    a bid, and the device runs ahead. Slot n of the arrays takes what goes nowhere.
+    Every free row has a seat; who is outbid takes the seat of the row that outbid it. So the free rows of the next
+    round are known without looking, and from look to look the device runs ahead with as many seats as there were. Slot
+    n of the arrays takes what goes nowhere, and is nobody.
     """
     n = len(work)
-    column = torch.full((n + 1,), n, device=work.device)  # of each row; n where it has none
+    everyone = torch.arange(n, device=work.device)
     owner = torch.full((n + 1,), n, device=work.device)  # of each column
-    while len(free := (column[:n] == n).nonzero()[:, 0]):
-        cost = work[free]
+    asked = torch.cat([prices, prices[:1]])
+    seats = everyone
+    while len(seats):
+        mine = everyone[: len(seats)]
         for _ in range(rounds):
-            values = cost + prices.to(work.dtype)
+            free = seats < n
+            values = work[seats.clamp(max=n - 1)] + asked[:n]
             first, best = values.min(1)
-            second = values.scatter_(1, best[:, None], float("inf")).amin(1)
-            offer = prices[best] + (second.double() - first.double()) + epsilon
-            offer = torch.where(column[free] == n, offer, -torch.inf)
-            top = torch.full_like(prices, -torch.inf).scatter_reduce_(0, best, offer, "amax")
-            # of equal offers the last row's counts
-            wins = (offer == top[best]) & (offer > -torch.inf)
-            winner = torch.full_like(owner, -1).scatter_reduce_(0, best, torch.where(wins, free, -1), "amax")
-            sold = winner >= 0
-            column[torch.where(sold, owner, n)[:n]] = n
-            column[torch.where(sold, winner, n)[:n]] = torch.where(sold, torch.arange(n + 1, device=work.device), n)[:n]
-            owner = torch.where(sold, winner, owner)
-            prices.copy_(torch.where(sold[:n], top, prices))
-    return column[:n]
+            second = values.scatter_(1, best[:, None], torch.inf).amin(1)
+            offer = torch.where(free, asked[best] + (second - first) + epsilon, -torch.inf)
+            top = torch.full_like(asked, -torch.inf).scatter_reduce_(0, best, offer, "amax")
+            # of equal offers one counts
+            claims = torch.where(free & (offer == top[best]), mine, -1)
+            wins = torch.full_like(owner, -1).scatter_reduce_(0, best, claims, "amax")[best] == mine
+            outbid = owner[best]
+            sold = torch.where(wins, best, n)
+            owner[sold] = seats
+            asked[sold] = offer
+            seats = torch.where(wins, outbid, seats)
+        seats = seats[seats < n]
+    prices.copy_(asked[:n])
+    return owner[:n].argsort()

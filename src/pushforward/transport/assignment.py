@@ -3,7 +3,6 @@
 import math
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
@@ -50,7 +49,7 @@ def auction(cost: Float[Tensor, "n m"], *, tolerance: float = 1e-4) -> Assignmen
     On the CPU solved without the interpreter's lock, so that a thread can prepare the next batch. The first call of a
     process imports numba (about 1 s), the first on a machine also compiles (4 s). A cost on a GPU stays there: all free
     rows bid at once (Jacobi instead of Gauss-Seidel; the same phases, tolerance and certificate), and the host looks
-    every 16 rounds at who is left. Where a device has no float64 the cost is moved to the CPU.
+    every 16 rounds at how many are left. Where a device has no float64 the cost is moved to the CPU.
 
     Source: Bertsekas, Auction algorithms for network flow problems: a tutorial introduction (1992),
         https://doi.org/10.1007/BF00247653. Differs: the starting prices (the column means), the stopping rule, and the
@@ -74,28 +73,25 @@ def auction(cost: Float[Tensor, "n m"], *, tolerance: float = 1e-4) -> Assignmen
         f"assignment needs a square cost, got {list(cost.shape)}; equal numbers of rows and columns, all of one weight",
     )
     require(1e-8 <= tolerance <= 1, f"tolerance is {tolerance}, expected within [1e-8, 1]")
-    solve = _on_device if cost.device.type in _PARALLEL else _on_host
-    found = solve(cost, tolerance, False)
+    if cost.device.type in _PARALLEL:
+        found = Assignment(*_auction_torch.solve(cost, tolerance))
+    else:
+        found = _on_host(cost, tolerance, torch.float32)
     require(
         math.isfinite(found.target), "the cost has entries that are not finite; look for NaN or infinity in the states"
     )
-    return found if found.gap <= found.target else solve(cost, tolerance, True)
+    return found if found.gap <= found.target else _on_host(cost, tolerance, torch.float64)
 
 
-def _on_host(cost: Float[Tensor, "n n"], tolerance: float, double: bool) -> Assignment:
+def _on_host(cost: Float[Tensor, "n n"], tolerance: float, dtype: torch.dtype) -> Assignment:
+    """Solve on the CPU with bids in `dtype`, float64 for the cost as well."""
     from pushforward.transport import _auction
 
-    matrix = (cost.cpu() if cost.dtype == torch.float64 else cost.float().cpu()).contiguous().numpy()
+    matrix = cost.cpu().to(torch.promote_types(cost.dtype, dtype)).contiguous().numpy()
     n, width = len(matrix), -(-len(matrix) // _auction.LANES) * _auction.LANES
-    if double:
-        matrix = matrix.astype(np.float64)
-    work = np.empty((n, width), np.float64 if double else np.float32)
+    work = torch.empty(n, width, dtype=dtype).numpy()
     chosen, prices, gap, target = _auction.solve(matrix, work, tolerance)
     return Assignment(torch.from_numpy(chosen).to(cost.device), torch.from_numpy(prices).to(cost.device), gap, target)
-
-
-def _on_device(cost: Float[Tensor, "n n"], tolerance: float, double: bool) -> Assignment:
-    return Assignment(*_auction_torch.solve(cost, tolerance, torch.float64 if double else torch.float32))
 
 
 def assignment(cost: Float[Tensor, "n m"], *, tolerance: float = 1e-4) -> Int64[Tensor, " n"]:

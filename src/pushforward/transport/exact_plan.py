@@ -29,7 +29,7 @@ class ExactPlan(NamedTuple):
 
 @torch.no_grad()
 def exact_plan(
-    cost: Float[Tensor, "n m"], a: Float[Tensor, " n"] | None = None, b: Float[Tensor, " m"] | None = None
+    cost: Float[Tensor, "n m"], a: Float[Tensor, " _"] | None = None, b: Float[Tensor, " _"] | None = None
 ) -> ExactPlan:
     r"""Least-cost plan between two weightings, with its dual certificate.
 
@@ -88,7 +88,7 @@ def exact_plan(
     gap = float((plan * matrix).sum() - total * (f @ rows + g @ columns))
     allowed = total * (1e-9 * scale + 1e-14 * np.abs(matrix).max())
     if not gap <= allowed:
-        raise RunFailed(f"optimal transport between {n} and {m} rows ended {gap:.2e} above its bound")
+        raise RunFailed(f"optimal transport of {n} rows to {m} ended {gap:.2e} above its bound")
     back = lambda z: torch.from_numpy(z).to(cost)
     return ExactPlan(back(plan), back(f), back(g), max(gap, 0.0))
 
@@ -113,7 +113,7 @@ def _weights(a: Tensor | None, b: Tensor | None, n: int, m: int) -> tuple[np.nda
     first, second = (1.0 if t is None else t for t in totals)
     if None not in totals and abs(first - second) > 1e-6 * first:
         raise InvalidInput(
-            f"a weighs {first:.8g} and b {second:.8g}; give both the same total, or leave mass behind with a partial plan"
+            f"a weighs {first:.8g} and b {second:.8g}; give both the same total, or leave mass behind (partial)"
         )
     total = first if totals[0] is not None else second
     return found[0], found[1], total
@@ -125,5 +125,7 @@ def _simplex(cost: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> tuple[n
 
     plan, log = ot.emd(rows, columns, cost, numItermax=10**12, log=True, center_dual=False, check_marginals=False)
     if log["warning"] is not None:
-        raise RunFailed(f"optimal transport between {len(rows)} and {len(columns)} rows did not finish: {log['warning']}")
+        raise RunFailed(
+            f"optimal transport between {len(rows)} and {len(columns)} rows did not finish: {log['warning']}"
+        )
     return plan, np.asarray(log["v"])

@@ -12,7 +12,7 @@ __all__ = ["point_auction"]
 
 
 @torch.no_grad()
-def point_auction(x: Float[Tensor, "n d"], y: Float[Tensor, "n d"], *, tolerance: float = 1e-8) -> Assignment:
+def point_auction(x: Float[Tensor, "n d"], y: Float[Tensor, "m e"], *, tolerance: float = 1e-8) -> Assignment:
     r"""Least-cost matching of two point sets under :math:`|x_i - y_j|^2`, from their coordinates.
 
     The auction of `transport.auction` in O(n d) memory and float64. A bid looks for the two least of
