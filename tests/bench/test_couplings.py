@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from pushforward.bench import Couplings, ExactCouplings, ExactWasserstein, Job
+from pushforward.bench import Couplings, ExactCouplings, ExactWasserstein, Job, exact_wasserstein
 from pushforward.bench.couplings_exact import clouds
 from pushforward.bench.peers import present
 
@@ -55,12 +55,17 @@ def test_exact_ratios_are_those_of_the_times():
         }
 
 
-def test_wasserstein_has_the_value_of_the_simplex():
+@pytest.mark.parametrize("alone", [False, pytest.param(True, marks=pytest.mark.story)])
+def test_wasserstein_has_the_value_of_the_simplex(alone, monkeypatch):
+    if not alone:
+        monkeypatch.setattr(exact_wasserstein, "_alone", exact_wasserstein._turn)
     (rows,), _ = measure(ExactWasserstein(points=700, repeats=1), "pot")
     found = {(row.source, row.method, row.metric): row.value for row in rows}
-    assert found["ours", "wasserstein over emd2 of pot", "difference"] < 1e-8
-    assert found["ours", "wasserstein", "time"] > 0
-    assert found["pot", "emd2", "time"] > 0
+    name = "wasserstein over emd2 of pot"
+    assert found["ours", name, "difference"] < 1e-8
+    for metric, ratio in (("time", "speedup"), ("peak_memory", "memory_ratio")):
+        quotient = found["pot", "emd2", metric] / found["ours", "wasserstein", metric]
+        assert found["ours", name, ratio] == pytest.approx(quotient)
 
 
 def test_peers_go_by_the_names_that_people_know():
