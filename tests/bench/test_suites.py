@@ -23,7 +23,7 @@ def test_every_suite_has_two_budgets(budgets):
 
 
 def test_the_suites_that_the_outside_relies_on():
-    assert {"two_dim", "training_speed"} <= SUITES.keys()
+    assert {"two_dim", "training_speed", "couplings"} <= SUITES.keys()
 
 
 def test_gives_and_keeps_the_rows(stub, row, tmp_path):
@@ -65,7 +65,7 @@ def test_a_suite_named_twice_runs_once(stub, row, tmp_path):
     ("given", "message"),
     [
         ({"suites": ["two_dims"]}, "unknown suite 'two_dims'; did you mean two_dim?"),
-        ({"suites": ["xyz"]}, "unknown suite 'xyz'; known: outliers, training_speed, two_dim"),
+        ({"suites": ["xyz"]}, f"unknown suite 'xyz'; known: {', '.join(sorted(SUITES))}"),
         ({"peers": ["torchfcm"]}, "unknown peer 'torchfcm'; did you mean torchcfm?"),
     ],
 )

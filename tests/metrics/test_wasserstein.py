@@ -1,3 +1,5 @@
+import importlib
+
 import numpy as np
 import ot
 import pytest
@@ -6,6 +8,10 @@ from scipy.optimize import linear_sum_assignment
 
 from pushforward.core import InvalidInput, RunFailed
 from pushforward.metrics import wasserstein
+from pushforward.metrics._pairs import distances
+from pushforward.metrics.wasserstein import _least_cost
+
+wasserstein_module = importlib.import_module("pushforward.metrics.wasserstein")
 
 
 @pytest.mark.parametrize("p", [1, 1.5, 2, 3])
@@ -84,3 +90,36 @@ def test_iterations_are_never_cut(monkeypatch):
 def test_refuses_exponents(p):
     with pytest.raises(InvalidInput, match="expected 1 <= p < inf"):
         wasserstein(torch.zeros(2, 2), torch.zeros(2, 2), p)
+
+
+@pytest.mark.parametrize(("d", "p"), [(2, 2), (8, 2), (9, 2), (2, 1), (3, 1.5)])
+def test_large_sets_agree_with_the_simplex(d, p, gen):
+    x, y = torch.randn(520, d, generator=gen), 2 * torch.randn(520, d, generator=gen) + 100
+    exact = _least_cost(distances(x.double(), y.double()).pow(p))
+    assert exact * (1 - 1e-13) <= wasserstein(x, y, p) ** p <= exact * (1 + 1e-8)
+
+
+def test_large_sets_of_a_convex_gradient(gen):
+    x = torch.randn(3000, 2, generator=gen, dtype=torch.float64)
+    y = x @ torch.tensor([[2.0, 0.5], [0.5, 1.0]], dtype=torch.float64) - 1.0
+    exact = float((x - y).square().sum(1).mean().sqrt())
+    assert wasserstein(x, y[torch.randperm(3000, generator=gen)]) == pytest.approx(exact, rel=1e-12)
+
+
+@pytest.mark.parametrize("d", [2, 10])
+def test_large_sets_that_are_equal_or_constant(d, gen):
+    x = torch.randn(600, d, generator=gen)
+    assert wasserstein(x, x[torch.randperm(600, generator=gen)]) < 1e-6
+    assert wasserstein(x, x + 1) == pytest.approx(d**0.5, rel=1e-6)
+    point = torch.ones(600, d)
+    assert wasserstein(point, point) == 0.0
+    assert wasserstein(point, point + 1) == pytest.approx(d**0.5)
+
+
+def test_large_sets_that_end_above_their_bound_are_refused(monkeypatch, gen):
+    solver = wasserstein_module.point_auction
+    monkeypatch.setattr(
+        wasserstein_module, "point_auction", lambda *args, **kwargs: solver(*args, **kwargs)._replace(gap=1.0)
+    )
+    with pytest.raises(RunFailed, match="above its bound"):
+        wasserstein(torch.randn(600, 2, generator=gen), torch.randn(600, 2, generator=gen))

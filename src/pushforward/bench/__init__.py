@@ -5,6 +5,9 @@ the training loop) lives below, pages and pictures of runs in `report`. Peers ar
 functions, and only where somebody asks for them.
 """
 
+from pushforward.bench.couplings import Couplings
+from pushforward.bench.couplings_exact import ExactCouplings
+from pushforward.bench.exact_wasserstein import ExactWasserstein
 from pushforward.bench.job import Job, Suite
 from pushforward.bench.outliers import Outliers
 from pushforward.bench.peers import PEERS
@@ -17,6 +20,9 @@ __all__ = [
     "PEERS",
     "SUITES",
     "Budgets",
+    "Couplings",
+    "ExactCouplings",
+    "ExactWasserstein",
     "Job",
     "Outliers",
     "Result",

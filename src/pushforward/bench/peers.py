@@ -10,8 +10,14 @@ __all__ = ["PEERS", "present"]
 PEERS = {
     # its declared dependencies pull torchdyn, pytorch-lightning and another torch, of which the races need nothing
     "torchcfm": "pip install --no-deps torchcfm torchdiffeq",
+    "pot": "pip install POT",
+    "scipy": "pip install scipy",
+    "geomloss": "pip install geomloss",
+    "ott": "pip install ott-jax",
 }
-"""Import name of every peer, and how to install it."""
+"""Every peer by the name it goes by, and how to install it."""
+
+_MODULES = {"pot": "ot"}  # where a peer is imported by another name
 
 
 def present(peers: Sequence[str], say: Callable[[str], object]) -> tuple[str, ...]:
@@ -25,7 +31,7 @@ def present(peers: Sequence[str], say: Callable[[str], object]) -> tuple[str, ..
     """
     for name in peers:
         require(name in PEERS, f"unknown peer {name!r}; {nearest(name, PEERS)}")
-    found = tuple(name for name in dict.fromkeys(peers) if find_spec(name))
+    found = tuple(name for name in dict.fromkeys(peers) if find_spec(_MODULES.get(name, name)))
     for name in peers:
         if name not in found:
             say(f"{name} is not installed and is left out; install it with `{PEERS[name]}`")

@@ -4,6 +4,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from pushforward.bench.couplings import Couplings
+from pushforward.bench.couplings_exact import ExactCouplings
+from pushforward.bench.exact_wasserstein import ExactWasserstein
 from pushforward.bench.job import Job, Suite
 from pushforward.bench.outliers import Outliers
 from pushforward.bench.peers import present
@@ -26,6 +29,10 @@ SUITES: dict[str, Budgets] = {
     "two_dim": Budgets(TwoDim(), TwoDim(steps=2000, points=2000, seeds=(0,))),
     "training_speed": Budgets(TrainingSpeed(), TrainingSpeed(steps=200, repeats=3)),
     "outliers": Budgets(Outliers(), Outliers(batches=20, steps=500, points=500, seeds=(0,))),
+    "couplings": Budgets(
+        Couplings((ExactCouplings(), ExactWasserstein())),
+        Couplings((ExactCouplings(sizes=(256, 512), repeats=3), ExactWasserstein(points=2000, repeats=1))),
+    ),
 }
 
 

@@ -90,6 +90,16 @@ METHODS: tuple[Method, ...] = (
         tests=("tests/paths/test_affine.py", "tests/paths/test_rescheduled_exact.py"),
     ),
     Method(
+        id="exact_ot",
+        family="transport",
+        room="transport",
+        paper="Auction algorithms for network flow problems: a tutorial introduction, https://doi.org/10.1007/BF00247653",
+        summary="Least-cost matchings and plans with their dual certificates, from a matrix or from coordinates",
+        names=("auction", "assignment", "point_auction", "exact_plan"),
+        tests=("tests/transport/test_assignment.py", "tests/transport/test_exact.py"),
+        recipe="8gaussians_to_moons",
+    ),
+    Method(
         id="minibatch_ot_cfm",
         family="coupling",
         room="couplings",

@@ -6,20 +6,25 @@ the business of `couplings`, and distances between samples belong to `metrics`.
 
 from pushforward.transport.assignment import Assignment, assignment, auction
 from pushforward.transport.cost import squared_euclidean
+from pushforward.transport.exact_plan import ExactPlan, exact_plan
 from pushforward.transport.partial import Partial, PartialAssignment, partial, partial_assignment
+from pushforward.transport.points import point_auction
 from pushforward.transport.semi_relaxed import semi_relaxed
 from pushforward.transport.sinkhorn import sinkhorn
 from pushforward.transport.unbalanced import Unbalanced, unbalanced
 
 __all__ = [
     "Assignment",
+    "ExactPlan",
     "Partial",
     "PartialAssignment",
     "Unbalanced",
     "assignment",
     "auction",
+    "exact_plan",
     "partial",
     "partial_assignment",
+    "point_auction",
     "semi_relaxed",
     "sinkhorn",
     "squared_euclidean",

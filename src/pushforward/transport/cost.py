@@ -32,5 +32,5 @@ def squared_euclidean(x: Float[Tensor, "n *e"], y: Float[Tensor, "m *f"]) -> Flo
     x, y = x.reshape(len(x), -1).to(dtype), y.reshape(len(y), -1).to(dtype)
     centre = (x.mean(0) + y.mean(0)) / 2
     x, y = x - centre, y - centre
-    cost = (-2 * x) @ y.T
-    return cost.add_(x.square().sum(1)[:, None]).add_(y.square().sum(1)).clamp_min_(0)
+    cost = torch.linalg.vecdot(x, x)[:, None] + torch.linalg.vecdot(y, y)
+    return cost.addmm_(x, y.T, alpha=-2).clamp_min_(0)
