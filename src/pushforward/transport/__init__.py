@@ -6,6 +6,6 @@ the business of `couplings`, and distances between samples belong to `metrics`.
 
 from pushforward.transport.assignment import Assignment, assignment, auction
 from pushforward.transport.cost import squared_euclidean
-from pushforward.transport.sinkhorn import sinkhorn
+from pushforward.transport.sinkhorn import Entropic, entropic_ot, sinkhorn
 
-__all__ = ["Assignment", "assignment", "auction", "sinkhorn", "squared_euclidean"]
+__all__ = ["Assignment", "Entropic", "assignment", "auction", "entropic_ot", "sinkhorn", "squared_euclidean"]
