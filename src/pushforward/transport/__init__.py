@@ -7,5 +7,17 @@ the business of `couplings`, and distances between samples belong to `metrics`.
 from pushforward.transport.assignment import Assignment, assignment, auction
 from pushforward.transport.cost import squared_euclidean
 from pushforward.transport.sinkhorn import Entropic, entropic_ot, sinkhorn
+from pushforward.transport.sinkhorn_divergence import sinkhorn_divergence
+from pushforward.transport.sinkhorn_newton_sparse import sinkhorn_newton_sparse
 
-__all__ = ["Assignment", "Entropic", "assignment", "auction", "entropic_ot", "sinkhorn", "squared_euclidean"]
+__all__ = [
+    "Assignment",
+    "Entropic",
+    "assignment",
+    "auction",
+    "entropic_ot",
+    "sinkhorn",
+    "sinkhorn_divergence",
+    "sinkhorn_newton_sparse",
+    "squared_euclidean",
+]

@@ -1,4 +1,4 @@
-"""Derivatives at the optimum of entropic transport: the envelope for its value, implicit differentiation for the rest."""
+"""Derivatives at the entropic optimum: the envelope for its value, implicit differentiation for the rest."""
 
 from typing import Any
 
@@ -13,17 +13,18 @@ class Value(torch.autograd.Function):
     """OT_eps as a function of cost and weights; its derivatives are the plan and the potentials."""
 
     @staticmethod
-    def forward(ctx: Any, cost: Tensor, a: Tensor, b: Tensor, plan: Tensor, f: Tensor, g: Tensor, value: Tensor) -> Any:
+    def forward(ctx: Any, cost: Tensor, a: Tensor, b: Tensor, *found: Tensor) -> Any:
         """The value that was found."""
+        plan, f, g, value = found
         ctx.save_for_backward(plan, f, g)
         return value.clone()
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, slope: Tensor) -> Any:
+    def backward(ctx: Any, *slopes: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         """dC = P, da = f, db = g."""
         plan, f, g = ctx.saved_tensors
-        row = slope[..., None]
+        row = slopes[0][..., None]
         return row[..., None] * plan, row * f, row * g, None, None, None, None
 
 
@@ -33,7 +34,8 @@ class Optimum(torch.autograd.Function):
     The density :math:`D = e^{(f + g - C)/\varepsilon}` obeys :math:`D b = 1` and :math:`D^\top a = 1`. Derived from
     these: with :math:`R = b D` by rows and :math:`Q = a D` by columns (conditional plans, whose sums are 1),
 
-    .. math:: df + R\,dg = R \cdot dC - \varepsilon D\,db, \qquad dg + Q^\top df = Q^\top \cdot dC - \varepsilon D^\top da,
+    .. math:: df + R\,dg = R \cdot dC - \varepsilon D\,db, \qquad
+              dg + Q^\top df = Q^\top \cdot dC - \varepsilon D^\top da,
 
     so that cotangents (p, q) of (f, g) need the solution of :math:`(1 - R^\top Q)\, y = q - R^\top p`,
     :math:`x = p - Q y`, and come back as :math:`R x + Q y` (by entries) for C. The solution is free up to a multiple
@@ -41,18 +43,18 @@ class Optimum(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(
-        ctx: Any, cost: Tensor, a: Tensor, b: Tensor, epsilon: Tensor, plan: Tensor, f: Tensor, g: Tensor
-    ) -> Any:
+    def forward(ctx: Any, cost: Tensor, a: Tensor, b: Tensor, *found: Tensor) -> Any:
         """What was found."""
+        epsilon, plan, f, g = found
         ctx.save_for_backward(cost, a, b, epsilon, plan, f, g)
         return plan.clone(), f.clone(), g.clone()
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, d_plan: Tensor, d_f: Tensor, d_g: Tensor) -> Any:
+    def backward(ctx: Any, *slopes: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         """One linear system of the size of the shorter side."""
         cost, a, b, epsilon, plan, f, g = ctx.saved_tensors
+        d_plan, d_f, d_g = slopes
         eps = epsilon[..., None]
         density = ((f[..., None] + g[..., None, :] - cost) / eps[..., None]).exp_()
         explicit = d_plan * plan / eps[..., None]

@@ -22,7 +22,7 @@ Sweep = Callable[[Tensor, Tensor, Tensor, Tensor], tuple[Tensor, Tensor, Tensor]
 
 @runtime_checkable
 class Source(Protocol):
-    """Where kernels :math:`e^{F_i + G_j - C_{ij}/\\varepsilon}` come from; potentials are in units of epsilon."""
+    r"""Where kernels :math:`e^{F_i + G_j - C_{ij}/\varepsilon}` come from; potentials are in units of epsilon."""
 
     def start(self) -> tuple[Tensor, Tensor]:
         """Potentials for which all entries are at most 1, and 1 in every row and in every column."""
@@ -38,7 +38,7 @@ class Source(Protocol):
 
 
 class Potentials(NamedTuple):
-    """Where the loop ended: F, G, the last scalings (in F and G already), the L1 errors `[*b]` of the worse marginal."""
+    """Where the loop ended; `u` and `v` are in F and G already, `error` `[*b]` is the L1 error of the worse marginal."""
 
     f: Tensor
     g: Tensor
@@ -67,14 +67,14 @@ class Dense:
         self.columns = self.energy.amax(-2)
         self.energy.sub_(self.columns[..., None, :])
 
-    def start(self) -> tuple[Tensor, Tensor]:  # noqa: D102
+    def start(self) -> tuple[Tensor, Tensor]:
         return torch.zeros_like(self.rows), torch.zeros_like(self.columns)
 
-    def repair(self, g: Tensor) -> tuple[Tensor, Tensor]:  # noqa: D102
+    def repair(self, g: Tensor) -> tuple[Tensor, Tensor]:
         f = -(self.energy + g[..., None, :]).amax(-1)
         return f, -(self.energy + f[..., None]).amax(-2)
 
-    def at(self, f: Tensor, g: Tensor, dtype: torch.dtype) -> Sweep:  # noqa: D102
+    def at(self, f: Tensor, g: Tensor, dtype: torch.dtype) -> Sweep:
         if dtype == torch.float32:
             kernel = self.single.copy_(self.energy)
             kernel.add_(f[..., None].float()).add_(g[..., None, :].float()).exp_()
@@ -99,10 +99,10 @@ def _product(matrix: Tensor, vector: Tensor) -> Tensor:
 
 
 class Points:
-    """Kernels of squared Euclidean costs between points, made in blocks of rows and forgotten: O(n + m) memory.
+    r"""Kernels of squared Euclidean costs between points, made in blocks of rows and forgotten: O(n + m) memory.
 
-    The exponent is one matrix product, :math:`(2 x_i/\\varepsilon,\\ F_i - |x_i|^2/\\varepsilon,\\ 1) \\cdot
-    (y_j,\\ 1,\\ G_j - |y_j|^2/\\varepsilon)`, of points that have been centred.
+    The exponent is one matrix product, :math:`(2 x_i/\varepsilon,\\ F_i - |x_i|^2/\varepsilon,\\ 1) \cdot
+    (y_j,\\ 1,\\ G_j - |y_j|^2/\varepsilon)`, of points that have been centred.
     """
 
     def __init__(self, x: Float[Tensor, "n d"], y: Float[Tensor, "m d"], epsilon: Float[Tensor, ""]) -> None:
@@ -111,10 +111,10 @@ class Points:
         self.x_square, self.y_square = (z.square().sum(1) / epsilon for z in (self.x, self.y))
         self.size = max(1, _BLOCK // len(y))
 
-    def start(self) -> tuple[Tensor, Tensor]:  # noqa: D102
+    def start(self) -> tuple[Tensor, Tensor]:
         return self.repair(torch.zeros_like(self.y_square))
 
-    def repair(self, g: Tensor) -> tuple[Tensor, Tensor]:  # noqa: D102
+    def repair(self, g: Tensor) -> tuple[Tensor, Tensor]:
         left, right = self.factors(torch.zeros_like(self.x_square), g, torch.float64)
         f = -torch.cat([(rows @ right).amax(1) for rows in left.split(self.size)])
         left, right = self.factors(f, torch.zeros_like(g), torch.float64)
@@ -126,7 +126,7 @@ class Points:
         right = torch.cat([self.y, torch.ones_like(g)[:, None], (g - self.y_square)[:, None]], 1)
         return left.to(dtype), right.to(dtype).T.contiguous()
 
-    def at(self, f: Tensor, g: Tensor, dtype: torch.dtype) -> Sweep:  # noqa: D102
+    def at(self, f: Tensor, g: Tensor, dtype: torch.dtype) -> Sweep:
         left, right = self.factors(f, g, dtype)
 
         def sweep(u: Tensor, bv: Tensor, a: Tensor, omega: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -141,24 +141,28 @@ class Points:
 
         return sweep
 
-    def barycentres(self, f: Tensor, g: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-        """`sum_j D_ij b_j` and `sum_j D_ij b_j y_j`, with D the kernel at F, G and y as centred."""
+    def pull(self, f: Tensor, g: Tensor, a: Tensor, b: Tensor) -> Float[Tensor, "n d"]:
+        """Derivative of the plan's cost in `x`: `2 sum_j P_ij (x_i - y_j)`."""
         left, right = self.factors(f, g, torch.float64)
         weighted = b[:, None] * torch.cat([torch.ones_like(self.y[:, :1]), self.y], 1)
-        both = torch.cat([(rows @ right).exp_() @ weighted for rows in left.split(self.size)])
-        return both[:, 0], both[:, 1:]
+        sums = torch.cat([(rows @ right).exp_() @ weighted for rows in left.split(self.size)])
+        return 2 * a[:, None] * (sums[:, :1] * self.x - sums[:, 1:])
+
+    def swapped(self) -> "Points":
+        """Rows and columns exchanged."""
+        return Points(self.y, self.x, self.epsilon)
 
 
 class _Pace:
-    """The over-relaxation of each problem, from its errors.
+    r"""The over-relaxation of each problem, from its errors.
 
-    From the ratio r of two errors under omega, Young's relation :math:`(r + \\omega - 1)^2 = r\\,\\omega^2 \\rho` gives
-    the rate rho of the plain iteration, and :math:`\\omega = 2/(1 + \\sqrt{1 - \\rho})` is best. Where the error has
+    From the ratio r of two errors under omega, Young's relation :math:`(r + \omega - 1)^2 = r\,\omega^2 \rho` gives
+    the rate rho of the plain iteration, and :math:`\omega = 2/(1 + \sqrt{1 - \rho})` is best. Where the error has
     grown tenfold, omega returns to 1 and its limit moves halfway there.
     """
 
-    def __init__(self, shape: torch.Size) -> None:
-        self.omega, self.limit = np.ones(shape), np.full(shape, 1.96)
+    def __init__(self, shape: torch.Size, limit: float) -> None:
+        self.omega, self.limit = np.ones(shape), np.full(shape, limit)
         self.before, self.best = np.full(shape, np.inf), np.full(shape, np.inf)
         self.rate = np.ones(shape)
 
@@ -192,7 +196,7 @@ class _Pace:
         rho = (rate + omega - 1) ** 2 / (rate * omega**2)
         best = 2 / (1 + np.sqrt(np.maximum(0.0, 1 - rho)))
         # Young's relation is local: a bold step far from the solution throws away what has been reached
-        best = np.minimum(np.where(error < _NEAR, self.limit, 1.5), best)
+        best = np.minimum(np.where(error < _NEAR, self.limit, np.minimum(self.limit, 1.5)), best)
         self.rate = rate
         best = np.where(rate <= omega - 1, 1 + 0.95 * (omega - 1), best)  # omega - 1 is the rate of every one too large
         self.omega = np.where(bad, 1.0, np.where(falls, best, omega))
@@ -208,10 +212,14 @@ def scale(
     *,
     tolerance: float,
     max_iterations: int,
+    fastest: float = 1.96,
 ) -> Potentials:
-    """Scale rows and columns in turns until both marginals are within `tolerance`, or the iterations are used up."""
+    """Scale rows and columns in turns until both marginals are within `tolerance`, or the iterations are used up.
+
+    `fastest` bounds omega; 1 are Sinkhorn's own iterations.
+    """
     f, g = source.start()
-    pace = _Pace(a.shape[:-1])
+    pace = _Pace(a.shape[:-1], fastest)
     rough = _stage(source, a.float(), b.float(), f, g, pace, max(tolerance, _COARSE), max_iterations // 2)
     pace.forget()
     left = max_iterations - rough.iterations

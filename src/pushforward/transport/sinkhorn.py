@@ -11,14 +11,14 @@ from pushforward.transport._newton import newton
 from pushforward.transport._optimum import Optimum, Value
 from pushforward.transport._scaling import Dense, scale
 
-__all__ = ["Entropic", "entropic_ot", "sinkhorn"]
+__all__ = ["Entropic", "entropic_ot", "sinkhorn", "weights_of"]
 
 
 class Entropic(NamedTuple):
-    """An entropic plan `[*b, n, m]` and what proves it optimal.
+    r"""An entropic plan `[*b, n, m]` and what proves it optimal.
 
-    :math:`P_{ij} = a_i b_j e^{(f_i + g_j - C_{ij})/\\varepsilon}` with `f` `[*b, n]`, `g` `[*b, m]` and `epsilon`
-    `[*b]`; the constant that f and g may exchange is chosen so that :math:`a \\cdot f = b \\cdot g`. `value` `[*b]` is
+    :math:`P_{ij} = a_i b_j e^{(f_i + g_j - C_{ij})/\varepsilon}` with `f` `[*b, n]`, `g` `[*b, m]` and `epsilon`
+    `[*b]`; the constant that f and g may exchange is chosen so that :math:`a \cdot f = b \cdot g`. `value` `[*b]` is
     the minimum, from the dual: its error is of second order in that of the potentials.
     """
 
@@ -90,12 +90,11 @@ def entropic_ot(
         >>> found.value
         tensor(0.3799)
     """
-    n, m = cost.shape[-2:]
     require(cost.numel() > 0, f"sinkhorn needs rows and columns, got a cost of shape {list(cost.shape)}")
     # a relative epsilon of a cost with NaN is NaN, too: the next line has the better sentence for it
     require(not epsilon <= 0, f"epsilon is {epsilon}, expected a positive number in units of the cost")
     require(tolerance > 0, f"tolerance is {tolerance}, expected a positive number")
-    weights_a, weights_b = _weights(a, cost[..., 0], "a"), _weights(b, cost[..., 0, :], "b")
+    weights_a, weights_b = weights_of(a, cost[..., 0], "a"), weights_of(b, cost[..., 0, :], "b")
     fixed = cost.detach()
     eps = torch.full(cost.shape[:-2], epsilon, dtype=torch.float64, device=cost.device)
     if relative:
@@ -125,7 +124,7 @@ def sinkhorn(
     return entropic_ot(cost, epsilon, tolerance=tolerance, max_iterations=max_iterations).plan
 
 
-def _weights(given: Tensor | None, like: Tensor, name: str) -> Tensor:
+def weights_of(given: Tensor | None, like: Tensor, name: str) -> Tensor:
     """In float64, of sum 1 to the last digit."""
     if given is None:
         return torch.full_like(like, 1 / like.shape[-1], dtype=torch.float64, requires_grad=False)
