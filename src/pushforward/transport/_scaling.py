@@ -38,7 +38,7 @@ class Source(Protocol):
 
 
 class Potentials(NamedTuple):
-    """Where the loop ended; `u` and `v` are in F and G already, `error` `[*b]` is the L1 error of the worse marginal."""
+    """Where the loop ended: `u` and `v` are in F and G already, `error` `[*b]` is L1, of the worse marginal."""
 
     f: Tensor
     g: Tensor
@@ -220,15 +220,17 @@ def scale(
     """
     f, g = source.start()
     pace = _Pace(a.shape[:-1], fastest)
-    rough = _stage(source, a.float(), b.float(), f, g, pace, max(tolerance, _COARSE), max_iterations // 2)
+    rough = _stage(
+        source, a.float(), b.float(), f, g, pace=pace, target=max(tolerance, _COARSE), budget=max_iterations // 2
+    )
     pace.forget()
     left = max_iterations - rough.iterations
-    end = _stage(source, a.double(), b.double(), rough.f, rough.g, pace, tolerance, left)
+    end = _stage(source, a.double(), b.double(), rough.f, rough.g, pace=pace, target=tolerance, budget=left)
     return end._replace(iterations=rough.iterations + end.iterations)
 
 
 def _stage(
-    source: Source, a: Tensor, b: Tensor, f: Tensor, g: Tensor, pace: _Pace, target: float, budget: int
+    source: Source, a: Tensor, b: Tensor, f: Tensor, g: Tensor, *, pace: _Pace, target: float, budget: int
 ) -> Potentials:
     """Scale in the precision of `a` and `b`."""
     sweep, u, v, columns = source.at(f, g, a.dtype), torch.ones_like(a), torch.ones_like(b), torch.zeros_like(b)

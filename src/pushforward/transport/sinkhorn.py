@@ -101,7 +101,9 @@ def entropic_ot(
         mean = fixed.mean((-2, -1), dtype=torch.float64)
         eps = eps * torch.where(mean == 0, 1.0, mean)  # all costs 0: every epsilon gives the product
     with torch.no_grad():
-        plan, f, g = _solve(fixed, weights_a.detach(), weights_b.detach(), eps, tolerance, max_iterations)
+        plan, f, g = _solve(
+            fixed, weights_a.detach(), weights_b.detach(), eps, tolerance=tolerance, max_iterations=max_iterations
+        )
         value = (weights_a * f).sum(-1) + (weights_b * g).sum(-1) - eps * (plan.sum((-2, -1)) - 1)
     if torch.is_grad_enabled() and (cost.requires_grad or weights_a.requires_grad or weights_b.requires_grad):
         parts = cost.double(), weights_a, weights_b
@@ -141,7 +143,7 @@ def weights_of(given: Tensor | None, like: Tensor, name: str) -> Tensor:
 
 
 def _solve(
-    cost: Tensor, a: Tensor, b: Tensor, epsilon: Tensor, tolerance: float, max_iterations: int | None
+    cost: Tensor, a: Tensor, b: Tensor, epsilon: Tensor, *, tolerance: float, max_iterations: int | None
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Plan and potentials in float64, the potentials in units of the cost."""
     source = Dense(cost, epsilon)
