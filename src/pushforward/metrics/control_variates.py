@@ -53,7 +53,8 @@ class UpperBound:
     r"""The same with both variances, an upper bound of W_2^2 between Gaussians of the shadows' moments.
 
     .. math:: G(\theta) = (\theta \cdot (m_x - m_y))^2 + \mathrm{Var}_i\,\theta \cdot x_i
-              + \mathrm{Var}_j\,\theta \cdot y_j, \qquad \mathrm{E}\,G = \big[|m_x - m_y|^2 + \mathrm{E}|x - m_x|^2 + \mathrm{E}|y - m_y|^2\big] / d
+              + \mathrm{Var}_j\,\theta \cdot y_j, \qquad
+              \mathrm{E}\,G = \big[|m_x - m_y|^2 + \mathrm{E}|x - m_x|^2 + \mathrm{E}|y - m_y|^2\big] / d
 
     Makes scalings about a common mean exact. Not always a help: with few directions it can add variance.
 

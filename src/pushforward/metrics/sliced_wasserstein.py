@@ -34,8 +34,8 @@ def sliced_wasserstein(
 
     In the plane the directions are equispaced angles, whose error falls far faster than that of random ones (a
     translation is exact from two on); elsewhere they come in random orthonormal blocks, and the relative error of
-    SW_p^p is about L^{-1/2} at most. A control variate takes off what Gaussians of the same means and variances would have
-    been wrong by; it is biased by O(1/L), because its coefficient comes from the same directions. A 0-dim tensor,
+    SW_p^p is about L^{-1/2} at most. A control variate takes off what Gaussians of the same means and variances would
+    have been wrong by; it is biased by O(1/L), because its coefficient comes from the same directions. A 0-dim tensor,
     differentiable in both sets; `float(...)` gives the number.
 
     Floor: about n^{-1/2} for p = 1 and smooth laws at p = 2, in every dimension. Measure it with `with_floor`.

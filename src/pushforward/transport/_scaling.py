@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["Dense", "Points", "Potentials", "Source", "scale"]
+__all__ = ["Dense", "Points", "Potentials", "Source", "scale", "scale_symmetric"]
 
 _PERIOD = 8  # iterations between looks at the error, each of which waits for the device
 _NEAR = 0.3  # the error, out of at most 2, below which the over-relaxation is free to choose
@@ -30,6 +30,10 @@ class Source(Protocol):
 
     def repair(self, g: Tensor) -> tuple[Tensor, Tensor]:
         """The same, from columns' potentials that need not be good."""
+        ...
+
+    def symmetric(self) -> tuple[Tensor, Tensor]:
+        """Where cost and weights are symmetric: potentials that are equal and make the diagonal 1."""
         ...
 
     def at(self, f: Tensor, g: Tensor, dtype: torch.dtype) -> Sweep:
@@ -73,6 +77,10 @@ class Dense:
     def repair(self, g: Tensor) -> tuple[Tensor, Tensor]:
         f = -(self.energy + g[..., None, :]).amax(-1)
         return f, -(self.energy + f[..., None]).amax(-2)
+
+    def symmetric(self) -> tuple[Tensor, Tensor]:
+        half = (self.energy.diagonal(dim1=-2, dim2=-1) + self.rows + self.columns) / 2
+        return self.rows - half, self.columns - half
 
     def at(self, f: Tensor, g: Tensor, dtype: torch.dtype) -> Sweep:
         if dtype == torch.float32:
@@ -119,6 +127,9 @@ class Points:
         f = -torch.cat([(rows @ right).amax(1) for rows in left.split(self.size)])
         left, right = self.factors(f, torch.zeros_like(g), torch.float64)
         return f, -torch.stack([(rows @ right).amax(0) for rows in left.split(self.size)]).amax(0)
+
+    def symmetric(self) -> tuple[Tensor, Tensor]:
+        return torch.zeros_like(self.x_square), torch.zeros_like(self.y_square)
 
     def factors(self, f: Tensor, g: Tensor, dtype: torch.dtype) -> tuple[Float[Tensor, "n k"], Float[Tensor, "k m"]]:
         """Two matrices whose product is the exponent."""
@@ -263,6 +274,25 @@ def _stage(
         u, columns = after, sums
         v = v * (v * columns) ** -omega
         done, fresh = done + 1, fresh + 1
+
+
+def scale_symmetric(source: Source, a: Float[Tensor, " n"], *, tolerance: float, max_iterations: int) -> Potentials:
+    r"""The plan of weights to themselves, :math:`u \leftarrow \sqrt{u / Kau}`, in float64.
+
+    Where the kernel is positive definite the error falls by half at least with every iteration, however small epsilon
+    is and however close the plan to the identity, on which scaling in turns gets nowhere.
+    """
+    f, g = source.symmetric()
+    sweep, u, half = source.at(f, g, torch.float64), torch.ones_like(a), torch.full_like(a[:1], 0.5)
+    error, done = a.new_full((), torch.inf), 0
+    for done in range(max_iterations + 1):
+        rows, after, _ = sweep(u, a * u, a, half)
+        if done % 4 == 3 or done == max_iterations:
+            error = _l1(rows, a)
+            if not bool(error > tolerance):
+                break
+        u = after
+    return Potentials(f + u.log(), g + u.log(), u, u, error, done)
 
 
 def _l1(density: Tensor, weight: Tensor) -> Tensor:

@@ -9,7 +9,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from pushforward.core import InvalidInput, require
-from pushforward.transport._scaling import Points, scale
+from pushforward.transport._optimum import Value
+from pushforward.transport._scaling import Dense, Points, scale, scale_symmetric
 from pushforward.transport.cost import squared_euclidean
 from pushforward.transport.sinkhorn import entropic_ot, weights_of
 
@@ -17,6 +18,7 @@ __all__ = ["sinkhorn_divergence"]
 
 _PAIRS = 1 << 23  # pairs above which squared distances are made block by block: 170 MB are held for as many
 _ITERATIONS = 5000  # for those, which have no second stage
+_OWN = 200  # iterations of a cloud to itself; 20 to 40 are usual
 
 
 def sinkhorn_divergence(
@@ -45,8 +47,9 @@ def sinkhorn_divergence(
 
     Source: Genevay, Peyre & Cuturi, Learning Generative Models with Sinkhorn Divergences (AISTATS 2018),
         https://arxiv.org/abs/1706.00292; Feydy et al., Interpolating between Optimal Transport and MMD using Sinkhorn
-        Divergences (AISTATS 2019), https://arxiv.org/abs/1810.08278. Differs: each term is solved by `entropic_ot`
-        until both marginals are within the tolerance, where geomloss anneals for a given number of steps.
+        Divergences (AISTATS 2019), https://arxiv.org/abs/1810.08278, with the symmetric iteration for a cloud to
+        itself. Differs: each term is solved until both marginals are within the tolerance, where geomloss anneals for a given
+        number of steps.
 
     Args:
         x: Points `[n, *E]`.
@@ -74,28 +77,46 @@ def sinkhorn_divergence(
             mean = float(_mean_square(wide_x, wide_y) if blocks else cost(wide_x, wide_y).mean())
         epsilon *= mean or 1.0
 
-    def value(p: Tensor, q: Tensor, left: Tensor | None, right: Tensor | None) -> Tensor:
-        if not blocks:
-            return entropic_ot(cost(p, q), epsilon, _wide(left), _wide(right), tolerance=tolerance).value
-        require(epsilon > 0, f"epsilon is {epsilon}, expected a positive number in units of the cost")
-        weights = (
-            weights_of(left, p.detach().flatten(1)[:, 0], "a"),
-            weights_of(right, q.detach().flatten(1)[:, 0], "b"),
-        )
-        return _PointsValue.apply(p.flatten(1), q.flatten(1), *weights, epsilon, tolerance)
+    require(epsilon > 0, f"epsilon is {epsilon}, expected a positive number in units of the cost")
+    weights = [
+        weights_of(given, z.detach().reshape(len(z), -1)[:, 0], name)
+        for given, z, name in ((a, wide_x, "a"), (b, wide_y, "b"))
+    ]
+    # equal clouds go the way of a cloud to itself, so that their divergence is 0 to the last bit
+    same = torch.equal(wide_x, wide_y) and torch.equal(*weights)
 
-    divergence = value(wide_x, wide_y, a, b) - (value(wide_x, wide_x, a, a) + value(wide_y, wide_y, b, b)) / 2
+    def value(p: Tensor, q: Tensor, left: Tensor, right: Tensor, *, own: bool) -> Tensor:
+        if blocks:
+            return _PointsValue.apply(
+                p.reshape(len(p), -1), q.reshape(len(q), -1), left, right, epsilon, tolerance, own
+            )
+        matrix = cost(p, q)
+        found = _own_value(matrix, left, right, epsilon, tolerance) if own else None
+        return entropic_ot(matrix, epsilon, left, right, tolerance=tolerance).value if found is None else found
+
+    u, v = weights
+    own = value(wide_x, wide_x, u, u, own=True) + value(wide_y, wide_y, v, v, own=True)
+    divergence = value(wide_x, wide_y, u, v, own=same) - own / 2
     return divergence.to(torch.promote_types(x.dtype, y.dtype))
 
 
-def _wide(weights: Tensor | None) -> Tensor | None:
-    return None if weights is None else weights.double()
+def _own_value(cost: Tensor, a: Tensor, b: Tensor, epsilon: float, tolerance: float) -> Tensor | None:
+    """OT_eps of weights to themselves; None where the kernel is not positive definite, and the iteration fails."""
+    with torch.no_grad():
+        source = Dense(cost.detach(), torch.tensor(epsilon, dtype=torch.float64, device=cost.device))
+        found = scale_symmetric(source, a.detach(), tolerance=tolerance, max_iterations=_OWN)
+        if not bool(found.error <= tolerance):
+            return None
+        plan = source.double.mul_((a * found.u)[:, None]).mul_(b * found.v)
+        f, g = (found.f - source.rows) * epsilon, (found.g - source.columns) * epsilon
+        value = a @ f + b @ g - epsilon * (plan.sum() - 1)
+    return Value.apply(cost, a, b, plan, f, g, value)
 
 
 def _mean_square(x: Tensor, y: Tensor) -> Tensor:
     """Mean of |x_i - y_j|^2 over all pairs."""
     gap = x.mean(0) - y.mean(0)
-    spread = [(z - z.mean(0)).square().flatten(1).sum(1).mean() for z in (x, y)]
+    spread = [(z - z.mean(0)).square().reshape(len(z), -1).sum(1).mean() for z in (x, y)]
     return gap.square().sum() + spread[0] + spread[1]
 
 
@@ -103,11 +124,14 @@ class _PointsValue(torch.autograd.Function):
     """OT_eps for squared distances from coordinates, and its derivatives, in O(n + m) memory."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, y: Tensor, a: Tensor, b: Tensor, *options: float) -> Tensor:
+    def forward(ctx: Any, x: Tensor, y: Tensor, a: Tensor, b: Tensor, *options: Any) -> Tensor:
         """The dual's value."""
-        epsilon, tolerance = options
+        epsilon, tolerance, own = options
         ctx.source = source = Points(x, y, torch.tensor(epsilon, dtype=torch.float64, device=x.device))
-        found = scale(source, a, b, tolerance=tolerance, max_iterations=_ITERATIONS)
+        if own:
+            found = scale_symmetric(source, a, tolerance=tolerance, max_iterations=_ITERATIONS)
+        else:
+            found = scale(source, a, b, tolerance=tolerance, max_iterations=_ITERATIONS)
         if not bool(found.error <= tolerance):
             raise InvalidInput(
                 f"the marginals of {len(x)} and {len(y)} points are still {float(found.error):.1e} off after "
@@ -125,4 +149,4 @@ class _PointsValue(torch.autograd.Function):
         source, scale_of = ctx.source, slopes[0]
         d_x = source.pull(f, g, a, b)
         d_y = source.swapped().pull(g, f, b, a)
-        return scale_of * d_x, scale_of * d_y, scale_of * ctx.epsilon * f, scale_of * ctx.epsilon * g, None, None
+        return scale_of * d_x, scale_of * d_y, scale_of * ctx.epsilon * f, scale_of * ctx.epsilon * g, None, None, None
