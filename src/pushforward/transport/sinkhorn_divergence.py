@@ -48,8 +48,8 @@ def sinkhorn_divergence(
     Source: Genevay, Peyre & Cuturi, Learning Generative Models with Sinkhorn Divergences (AISTATS 2018),
         https://arxiv.org/abs/1706.00292; Feydy et al., Interpolating between Optimal Transport and MMD using Sinkhorn
         Divergences (AISTATS 2019), https://arxiv.org/abs/1810.08278, with the symmetric iteration for a cloud to
-        itself. Differs: each term is solved until both marginals are within the tolerance, where geomloss anneals for a given
-        number of steps.
+        itself. Differs: each term is solved until both marginals are within the tolerance, where geomloss anneals for
+        a given number of steps.
 
     Args:
         x: Points `[n, *E]`.

@@ -40,7 +40,11 @@ def sinkhorn_newton_sparse(
     S are the `per_row` max(n, m) largest entries of P. The diagonal keeps the full sums, so that M dominates minus the
     Hessian of the concave dual and stays positive; conjugate gradients solve for the step, halving finds its length.
 
-    Where the plan is nearly sparse this reaches machine precision in some 10 steps where sweeps need 10^4 and more.
+    Where the plan is nearly sparse this reaches machine precision in some 10 steps where sweeps need 10^4 and more. Use
+    it there, and measure: on random costs (uniform numbers, n = 512, error 1e-6, one run) `entropic_ot` took 0.5 times
+    as long at 0.005 of the mean cost, 1.1 times at 0.002, 1.9 times at 0.001, and at 0.0005 an eighth again, for its
+    own second stage. On points in the plane, whose plans are 10 % dense at 0.005, `entropic_ot` was always the faster,
+    3 times at 0.0005; `per_row` = 15 is then too few for the steps to be Newton's, and 60 is better.
 
     Source: Tang et al., Accelerating Sinkhorn Algorithm with Sparse Newton Iterations (ICLR 2024),
         https://arxiv.org/abs/2401.12253. Differs: the entropy is relative to :math:`a b^\top`, a shift of the
