@@ -7,8 +7,10 @@ its own sake, reads files or prints; fast transport solvers belong in `transport
 
 from pushforward.metrics.c2st import c2st
 from pushforward.metrics.class_accuracy import class_accuracy
+from pushforward.metrics.control_variates import LowerBound, UpperBound
 from pushforward.metrics.copies import copies
 from pushforward.metrics.curvature import curvature
+from pushforward.metrics.directions import Equispaced, Orthogonal, RandomDirections, Sobol
 from pushforward.metrics.energy_distance import energy_distance
 from pushforward.metrics.frechet import frechet
 from pushforward.metrics.mmd import mmd
@@ -19,8 +21,14 @@ from pushforward.metrics.wasserstein import wasserstein
 from pushforward.metrics.with_floor import Floored, with_floor
 
 __all__ = [
+    "Equispaced",
     "Floored",
+    "LowerBound",
+    "Orthogonal",
     "PrecisionRecallCoverage",
+    "RandomDirections",
+    "Sobol",
+    "UpperBound",
     "c2st",
     "class_accuracy",
     "copies",

@@ -3,14 +3,18 @@
 from collections.abc import Callable, Iterator
 from functools import partial
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-__all__ = ["blocks", "distances", "pair_sum"]
+__all__ = ["blocks", "distance_sum", "distances", "pair_sum"]
 
 _PAIRS = 1 << 23  # distances held at once: 32 MB in float32
+
+
+_LOW = 16  # dimensions up to which distances come from differences, above from one matrix product
 
 
 def distances(x: Float[Tensor, "n d"], y: Float[Tensor, "m d"]) -> Float[Tensor, "n m"]:
@@ -20,7 +24,7 @@ def distances(x: Float[Tensor, "n d"], y: Float[Tensor, "m d"]) -> Float[Tensor,
     which the product loses digits far from the origin. Equal points are then apart by rounding, about
     sqrt(machine epsilon) of their norm; below, by exactly 0.
     """
-    if x.shape[1] <= 16:
+    if x.shape[1] <= _LOW:
         return torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist")
     centre = y.detach().mean(0)
     return torch.cdist(x - centre, y - centre, compute_mode="use_mm_for_euclid_dist")
@@ -54,3 +58,20 @@ def pair_sum(
     sum_of = partial(checkpoint, one, use_reentrant=False, preserve_rng_state=False) if graph else one
     size = max(1, _PAIRS // len(other))
     return torch.stack([sum_of(x[start : start + size], start) for start in range(0, len(x), size)]).sum()
+
+
+def distance_sum(x: Float[Tensor, "n d"], y: Float[Tensor, "m d"] | None = None) -> Float[Tensor, ""]:
+    """Sum of |x_i - y_j| over all pairs, or over i != j of |x_i - x_j| without `y`; in float64.
+
+    On the CPU, in low dimension and where no derivative is wanted, in one compiled loop that holds no distances.
+    """
+    wanted = torch.is_grad_enabled() and (x.requires_grad or (y is not None and y.requires_grad))
+    if x.device.type != "cpu" or x.shape[1] > _LOW or wanted:
+        return pair_sum(lambda r: r, x, y)
+    from pushforward.metrics import _fused
+
+    left = np.ascontiguousarray(x.detach().T.numpy())
+    if y is None:
+        return torch.tensor(2 * _fused.distance_sum(left, left, True), dtype=torch.float64)
+    right = np.ascontiguousarray(y.detach().T.numpy())
+    return torch.tensor(_fused.distance_sum(left, right, False), dtype=torch.float64)

@@ -10,23 +10,29 @@ from pushforward.transport.exact_plan import ExactPlan, exact_plan
 from pushforward.transport.partial import Partial, PartialAssignment, partial, partial_assignment
 from pushforward.transport.points import point_auction
 from pushforward.transport.semi_relaxed import semi_relaxed
-from pushforward.transport.sinkhorn import sinkhorn
+from pushforward.transport.sinkhorn import Entropic, entropic_ot, sinkhorn
+from pushforward.transport.sinkhorn_divergence import sinkhorn_divergence
+from pushforward.transport.sinkhorn_newton_sparse import sinkhorn_newton_sparse
 from pushforward.transport.unbalanced import Unbalanced, unbalanced
 
 __all__ = [
     "Assignment",
+    "Entropic",
     "ExactPlan",
     "Partial",
     "PartialAssignment",
     "Unbalanced",
     "assignment",
     "auction",
+    "entropic_ot",
     "exact_plan",
     "partial",
     "partial_assignment",
     "point_auction",
     "semi_relaxed",
     "sinkhorn",
+    "sinkhorn_divergence",
+    "sinkhorn_newton_sparse",
     "squared_euclidean",
     "unbalanced",
 ]

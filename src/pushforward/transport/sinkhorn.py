@@ -1,133 +1,169 @@
 """Entropic optimal transport."""
 
-import math
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from pushforward.core import InvalidInput, require
+from pushforward.transport._newton import newton
+from pushforward.transport._optimum import Optimum, Value
+from pushforward.transport._scaling import Dense, scale
 
-__all__ = ["sinkhorn"]
-
-_PERIOD = 8  # iterations between looks at the error, each of which costs two more products and waits for the device
-_NEAR = 0.3  # the error, out of at most 2, below which the over-relaxation is free to choose
-_NEWTON = 100  # steps of the second stage at most; 10 to 20 are usual
-_DRIFT = 50.0  # |log| of the scalings at which they move into the kernel, far from the 700 where float64 overflows
+__all__ = ["Entropic", "entropic_ot", "sinkhorn", "weights_of"]
 
 
-@torch.no_grad()
-def sinkhorn(
-    cost: Float[Tensor, "n m"], epsilon: float, *, tolerance: float = 1e-6, max_iterations: int = 500
-) -> Float[Tensor, "n m"]:
-    r"""The plan between uniform weights that is optimal up to an entropic penalty.
+class Entropic(NamedTuple):
+    r"""An entropic plan `[*b, n, m]` and what proves it optimal.
 
-    .. math:: \min_{P \ge 0}\ \langle P, C\rangle + \varepsilon\,\mathrm{KL}(P \,\|\, a b^\top), \quad
-              P 1 = a = \tfrac1n 1,\ P^\top 1 = b = \tfrac1m 1; \qquad
-              P_{ij} = u_i\,e^{f_i + g_j - C_{ij}/\varepsilon}\,v_j
+    :math:`P_{ij} = a_i b_j e^{(f_i + g_j - C_{ij})/\varepsilon}` with `f` `[*b, n]`, `g` `[*b, m]` and `epsilon`
+    `[*b]`; the constant that f and g may exchange is chosen so that :math:`a \cdot f = b \cdot g`. `value` `[*b]` is
+    the minimum, from the dual: its error is of second order in that of the potentials.
+    """
 
-    1. One iteration in logarithms gives potentials f, g for which no row or column of the exponential vanishes; from
-       there u and v are scaled in turns by matrix products and move into f, g whenever they have grown. They are
-       over-relaxed, :math:`u \leftarrow u\,(a / (u \cdot Kv))^{\omega}`: from the ratio r of two errors under omega,
-       Young's relation :math:`(r + \omega - 1)^2 = r\,\omega^2 \rho` gives the rate rho of the plain iteration and
-       :math:`\omega = 2/(1 + \sqrt{1 - \rho})`. Where the error has grown tenfold, omega returns to 1 and its limit
-       moves halfway there.
-    2. Where the plan is nearly a permutation no scaling converges in useful time. What is still off after
-       `max_iterations` goes to Newton's method on the dual in f alone (g is always the best for f), damped after
-       Levenberg and Marquardt; a step costs a product and a factorisation of `[n, n]`.
+    plan: Tensor
+    f: Tensor
+    g: Tensor
+    value: Tensor
+    epsilon: Tensor
 
-    Float64 inside.
+
+def entropic_ot(
+    cost: Float[Tensor, "*b n m"],
+    epsilon: float,
+    a: Float[Tensor, "*b n"] | None = None,
+    b: Float[Tensor, "*b m"] | None = None,
+    *,
+    relative: bool = False,
+    tolerance: float = 1e-6,
+    max_iterations: int | None = None,
+) -> Entropic:
+    r"""The plan between two weights that is optimal up to an entropic penalty, its potentials and its value.
+
+    .. math:: \min_{P \ge 0,\ P 1 = a,\ P^\top 1 = b}\ \langle P, C\rangle + \varepsilon\,\mathrm{KL}(P \,\|\, a b^\top)
+              = \max_{f, g}\ a \cdot f + b \cdot g - \varepsilon \sum_{ij} a_i b_j
+              \big[e^{(f_i + g_j - C_{ij})/\varepsilon} - 1\big]
+
+    1. Minima of rows and columns give potentials for which every row and every column of the exponential has a 1, and
+       nothing more; from there :math:`u \leftarrow u\,(1 / (u \cdot Kbv))^{\omega}` and the same for v, by matrix
+       products, in float32 down to an error of 2e-5 and in float64 after. Where the scalings have grown they move into
+       the potentials and the kernel is made again, so that nothing underflows that matters. The over-relaxation omega
+       of each problem is found on the way: from the ratio r of two errors, Young's relation
+       :math:`(r + \omega - 1)^2 = r\,\omega^2 \rho` gives the rate rho of the plain iteration, and
+       :math:`\omega = 2/(1 + \sqrt{1 - \rho})`. Where an error has grown tenfold omega returns to 1.
+    2. Where the plan is nearly a permutation no scaling converges in useful time. What is still off goes to Newton's
+       method on the dual in f alone, damped after Levenberg and Marquardt; a step costs a factorisation of `[n, n]`.
+
+    Differentiable in cost and weights, without unrolling. The value by the envelope theorem (dC = P, da = f, db = g);
+    plan and potentials by implicit differentiation of the marginal constraints, one linear system of the shorter side.
+    Derivatives are taken once, and are as exact as the marginals: lower `tolerance` where they matter.
 
     Source: Cuturi, Sinkhorn Distances (2013), https://arxiv.org/abs/1306.0895; absorption: Schmitzer, Stabilized Sparse
         Scaling Algorithms (2019), https://arxiv.org/abs/1610.06519; over-relaxation: Thibault, Chizat, Dossal &
         Papadakis, Overrelaxed Sinkhorn-Knopp Algorithm (2021), https://arxiv.org/abs/1711.01851; second stage: Brauer,
-        Clason, Lorenz & Wirth, A Sinkhorn-Newton method (2017), https://arxiv.org/abs/1710.06635. Differs: omega is
-        estimated on the fly with the error as its safeguard; Newton's method is damped and works on one potential.
+        Clason, Lorenz & Wirth, A Sinkhorn-Newton method (2017), https://arxiv.org/abs/1710.06635; implicit
+        differentiation: Eisenberger et al., A Unified Framework for Implicit Sinkhorn Differentiation (CVPR 2022),
+        https://arxiv.org/abs/2205.06688, and Guerrero Pena et al., Re-basin via Implicit Sinkhorn Differentiation (CVPR
+        2023), https://arxiv.org/abs/2212.12042. Differs: omega is estimated on the fly with the error as its safeguard;
+        both marginals stop the iteration, not one; the adjoint system is in conditional plans, so that weights of 0
+        are allowed.
 
     Args:
-        cost: `[n, m]`, finite.
-        epsilon: Strength of the penalty, > 0, in units of the cost; 0.05 `cost.mean()` blurs little, 0.005 is sharp.
-        tolerance: Largest L1 error of each of the two marginals, whose total mass is 1.
-        max_iterations: Pairs of scalings before the second stage.
+        cost: `[*b, n, m]`, finite; batches are solved together, each problem with an omega of its own.
+        epsilon: Strength of the penalty, > 0; 0.05 of the mean cost blurs little, 0.005 is sharp.
+        a: Weights of the rows `[*b, n]`, >= 0, of sum 1; None for uniform.
+        b: Weights of the columns `[*b, m]`, likewise.
+        relative: Whether epsilon counts in mean costs (of each problem, held constant) instead of units of the cost.
+        tolerance: Largest L1 error of each of the two marginals, > 0.
+        max_iterations: Pairs of scalings before the second stage; None for about what the second stage would cost.
 
-    Returns: the plan, of total mass 1, with the cost's dtype and device.
-    Raises: `InvalidInput` for a cost that is not finite, for `epsilon <= 0`, and where the marginals stay off by more
-        than the tolerance: a plan with other marginals is never returned.
+    Returns: the optimum, with the cost's dtype and device.
+    Raises: `InvalidInput` for a cost that is not finite, for bad weights, for `epsilon <= 0`, and where the marginals
+        stay off by more than the tolerance: a plan with other marginals is never returned.
 
     Example:
-        >>> sinkhorn(torch.tensor([[0.0, 1.0], [1.0, 0.0]]), 1.0)  # off the diagonal: 1 / (2 + 2 e)
+        >>> found = entropic_ot(torch.tensor([[0.0, 1.0], [1.0, 0.0]]), 1.0)
+        >>> found.plan  # off the diagonal: 1 / (2 + 2 e)
+        tensor([[0.3655, 0.1345],
+                [0.1345, 0.3655]])
+        >>> found.value
+        tensor(0.3799)
+    """
+    require(cost.numel() > 0, f"sinkhorn needs rows and columns, got a cost of shape {list(cost.shape)}")
+    # a relative epsilon of a cost with NaN is NaN, too: the next line has the better sentence for it
+    require(not epsilon <= 0, f"epsilon is {epsilon}, expected a positive number in units of the cost")
+    require(tolerance > 0, f"tolerance is {tolerance}, expected a positive number")
+    weights_a, weights_b = weights_of(a, cost[..., 0], "a"), weights_of(b, cost[..., 0, :], "b")
+    fixed = cost.detach()
+    eps = torch.full(cost.shape[:-2], epsilon, dtype=torch.float64, device=cost.device)
+    if relative:
+        mean = fixed.mean((-2, -1), dtype=torch.float64)
+        eps = eps * torch.where(mean == 0, 1.0, mean)  # all costs 0: every epsilon gives the product
+    with torch.no_grad():
+        plan, f, g = _solve(
+            fixed, weights_a.detach(), weights_b.detach(), eps, tolerance=tolerance, max_iterations=max_iterations
+        )
+        value = (weights_a * f).sum(-1) + (weights_b * g).sum(-1) - eps * (plan.sum((-2, -1)) - 1)
+    if torch.is_grad_enabled() and (cost.requires_grad or weights_a.requires_grad or weights_b.requires_grad):
+        parts = cost.double(), weights_a, weights_b
+        value = Value.apply(*parts, plan, f, g, value)
+        plan, f, g = Optimum.apply(*parts, eps, plan, f, g)
+    half = ((weights_b * g).sum(-1, keepdim=True) - (weights_a * f).sum(-1, keepdim=True)) / 2
+    return Entropic(*(part.to(cost.dtype) for part in (plan, f + half, g - half, value, eps)))
+
+
+def sinkhorn(
+    cost: Float[Tensor, "*b n m"], epsilon: float, *, tolerance: float = 1e-6, max_iterations: int | None = None
+) -> Float[Tensor, "*b n m"]:
+    """The plan of `entropic_ot` between uniform weights, of total mass 1.
+
+    Example:
+        >>> sinkhorn(torch.tensor([[0.0, 1.0], [1.0, 0.0]]), 1.0)
         tensor([[0.3655, 0.1345],
                 [0.1345, 0.3655]])
     """
-    n, m = cost.shape
-    require(n > 0 and m > 0, f"sinkhorn needs rows and columns, got a cost of shape {[n, m]}")
-    # a relative epsilon of a cost with NaN is NaN, too: the next line has the better sentence for it
-    require(not epsilon <= 0, f"epsilon is {epsilon}, expected a positive number in units of the cost")
-    a, b = 1 / n, 1 / m
-    energy = cost.double() / -epsilon
+    return entropic_ot(cost, epsilon, tolerance=tolerance, max_iterations=max_iterations).plan
+
+
+def weights_of(given: Tensor | None, like: Tensor, name: str) -> Tensor:
+    """In float64, of sum 1 to the last digit."""
+    if given is None:
+        return torch.full_like(like, 1 / like.shape[-1], dtype=torch.float64, requires_grad=False)
     require(
-        bool(torch.isfinite(energy).all()),
+        given.shape == like.shape, f"the weights {name} have shape {list(given.shape)}, expected {list(like.shape)}"
+    )
+    weights = given.to(like.device, torch.float64)
+    total = weights.sum(-1, keepdim=True)
+    good = (weights.detach() >= 0).all() & ((total.detach() - 1).abs() < 1e-4).all()
+    require(
+        bool(good), f"the weights {name} are negative, not finite, or of another sum than 1; divide them by their sum"
+    )
+    return weights / total
+
+
+def _solve(
+    cost: Tensor, a: Tensor, b: Tensor, epsilon: Tensor, *, tolerance: float, max_iterations: int | None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Plan and potentials in float64, the potentials in units of the cost."""
+    source = Dense(cost, epsilon)
+    require(
+        bool(torch.isfinite(source.rows.sum() + source.energy.sum())),
         "the cost over epsilon is not finite; look for NaN or infinity in the states, or raise epsilon",
     )
-    f = math.log(a) - energy.logsumexp(1)
-    g = math.log(b) - (energy + f[:, None]).logsumexp(0)
-    kernel = (energy + f[:, None] + g).exp_()
-    u, v = torch.ones_like(f), torch.ones_like(g)
-    omega, limit, before, best = 1.0, 1.96, math.inf, math.inf
-    for done in range(0, max_iterations, _PERIOD):
-        rows, columns = u * (kernel @ v), v * (u @ kernel)
-        error = torch.maximum((rows - a).abs().sum(), (columns - b).abs().sum()).item()
-        if error <= tolerance:
-            return (u[:, None] * kernel * v).to(cost.dtype)
-        best = min(best, error)
-        if error > 10 * best:  # over-relaxed errors swing, so one that has grown a little says nothing
-            omega, limit, best = 1.0, (1 + limit) / 2, error
-        elif done and error < before:
-            rate = (error / before) ** (1 / _PERIOD)
-            if rate <= omega - 1:  # omega - 1 is the rate of every omega that is too large
-                omega = 1 + 0.95 * (omega - 1)
-            else:
-                rho = (rate + omega - 1) ** 2 / (rate * omega**2)
-                # Young's relation is local: a bold step far from the solution throws away what has been reached
-                omega = min(limit if error < _NEAR else 1.5, 2 / (1 + math.sqrt(max(0.0, 1 - rho))))
-        before = error
-        for _ in range(_PERIOD):
-            u = u * (a / (u * (kernel @ v))) ** omega
-            v = v * (b / (v * (u @ kernel))) ** omega
-        log_u, log_v = u.log(), v.log()
-        if torch.maximum(log_u.abs().max(), log_v.abs().max()) > _DRIFT:
-            f, g = f + log_u, g + log_v
-            kernel = (energy + f[:, None] + g).exp_()
-            u, v = torch.ones_like(f), torch.ones_like(g)
-    plan = _newton(energy, f + u.log(), tolerance)
-    if plan is None:
-        raise InvalidInput(
-            f"the plan's marginals do not come within {tolerance:.1e} for epsilon={epsilon:.3g} and a mean cost of "
-            f"{cost.mean().item():.3g}; raise epsilon or tolerance, or solve without entropy (assignment)"
-        )
-    return plan.to(cost.dtype)
-
-
-def _newton(energy: Float[Tensor, "n m"], f: Float[Tensor, " n"], tolerance: float) -> Float[Tensor, "n m"] | None:
-    """Maximise the concave dual a.f + b.g(f) from `f`, in units of epsilon; None where that fails."""
-    n, m = energy.shape
-    step = torch.zeros_like(f)
-    damping, slope = 1.0, 0.0
-    plan, residual, hessian = torch.zeros_like(energy), step, torch.zeros_like(energy @ energy.T)
-    for _ in range(_NEWTON):
-        trial = energy + (f + step)[:, None]
-        trial = (trial - trial.logsumexp(0)).exp_() / m  # columns exact
-        error = 1 / n - trial.sum(1)  # the dual's gradient
-        # On a line through a concave function the slope falls: a step is good unless it ends far beyond the top. Unlike
-        # the dual's value this still tells right from wrong when only the last digits are left to win.
-        if (error @ step).item() >= -0.9 * slope:
-            f, plan, residual, damping = f + step, trial, error, max(damping / 8, 1e-15)
-            if residual.abs().sum().item() <= tolerance:
-                return plan
-            hessian = plan.sum(1).diag() - m * plan @ plan.T + 1 / n**2  # the last term: f + constant changes nothing
-        else:
-            damping *= 8
-        factor, failed = torch.linalg.cholesky_ex(hessian + damping * plan.sum(1).diag())
-        step = torch.cholesky_solve(residual[:, None], factor)[:, 0].masked_fill(failed > 0, math.nan)  # NaN is refused
-        slope = (residual @ step).item()
-    return None
+    budget = max(500, 4 * min(cost.shape[-2:])) if max_iterations is None else max_iterations
+    found = scale(source, a, b, tolerance=tolerance, max_iterations=budget)
+    plan = source.double.mul_((a * found.u)[..., None]).mul_((b * found.v)[..., None, :])
+    f, g = found.f, found.g
+    for at in (~(found.error <= tolerance)).nonzero().tolist():
+        k = tuple(at)
+        best = newton(source.energy[k], a[k], b[k], f[k], tolerance)
+        if best is None:
+            raise InvalidInput(
+                f"the plan's marginals do not come within {tolerance:.1e} for epsilon={float(epsilon[k]):.3g} and a "
+                f"mean cost of {float(cost[k].mean()):.3g}; raise epsilon or tolerance, or solve without entropy "
+                "(assignment)"
+            )
+        f[k], g[k] = best
+        plan[k] = (source.energy[k] + best[0][:, None] + best[1]).exp_() * a[k][:, None] * b[k]
+    return plan, (f - source.rows) * epsilon[..., None], (g - source.columns) * epsilon[..., None]
