@@ -65,7 +65,7 @@ def test_a_suite_named_twice_runs_once(stub, row, tmp_path):
     ("given", "message"),
     [
         ({"suites": ["two_dims"]}, "unknown suite 'two_dims'; did you mean two_dim?"),
-        ({"suites": ["xyz"]}, "unknown suite 'xyz'; known: outliers, training_speed, two_dim"),
+        ({"suites": ["xyz"]}, f"unknown suite 'xyz'; known: {', '.join(sorted(SUITES))}"),
         ({"peers": ["torchfcm"]}, "unknown peer 'torchfcm'; did you mean torchcfm?"),
     ],
 )

@@ -5,6 +5,7 @@ the training loop) lives below, pages and pictures of runs in `report`. Peers ar
 functions, and only where somebody asks for them.
 """
 
+from pushforward.bench.conditional_ot import ConditionalTransport
 from pushforward.bench.job import Job, Suite
 from pushforward.bench.outliers import Outliers
 from pushforward.bench.peers import PEERS
@@ -17,6 +18,7 @@ __all__ = [
     "PEERS",
     "SUITES",
     "Budgets",
+    "ConditionalTransport",
     "Job",
     "Outliers",
     "Result",
