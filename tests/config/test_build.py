@@ -23,6 +23,7 @@ from pushforward.couplings import EntropicOT, ExactOT
 from pushforward.data import Moons, Toy
 from pushforward.objectives import FlowMatching
 from pushforward.paths import Affine, Brownian, CondOT, Cosine
+from pushforward.transport import PNorm
 
 
 @pytest.mark.parametrize("name", recipes.names())
@@ -46,6 +47,9 @@ def test_resolved_recipes_survive_yaml(name, tmp_path):
 def test_parts_by_name_by_mapping_and_nested():
     assert build("ExactOT", Coupling, "coupling") == ExactOT()
     assert build({"type": "EntropicOT", "epsilon": "1e-1"}, Coupling, "coupling") == EntropicOT(epsilon=0.1)
+    coupling = build({"type": "ExactOT", "cost": {"type": "PNorm", "p": 1}}, Coupling, "coupling")
+    assert coupling == ExactOT(PNorm(1.0))
+    assert build(describe(coupling), Coupling, "coupling") == coupling
     path = build({"type": "Affine", "schedule": "Cosine", "latent": {"type": "Brownian", "scale": 2}}, Path, "path")
     assert path == Affine(Cosine(), Brownian(2.0))
     assert build(describe(path), Path, "path") == path

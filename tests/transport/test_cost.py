@@ -1,8 +1,10 @@
+import math
+
 import pytest
 import torch
 
 from pushforward.core import InvalidInput
-from pushforward.transport import squared_euclidean
+from pushforward.transport import CosineDistance, Cost, PNorm, SquaredEuclidean, squared_euclidean
 
 
 @pytest.mark.parametrize("event", [(), (1,), (2,), (3, 4, 5)])
@@ -44,3 +46,65 @@ def test_half_precision_counts_as_single(gen):
 def test_refuses_rows_of_different_shapes():
     with pytest.raises(InvalidInput, match=r"\[3, 2\] and \[3, 4\]"):
         squared_euclidean(torch.zeros(3, 2), torch.zeros(3, 4))
+
+
+PARTS = {
+    "squared": SquaredEuclidean(),
+    "l1": PNorm(1),
+    "l2": PNorm(2),
+    "l3 cubed": PNorm(3, power=3),
+    "largest": PNorm(math.inf),
+    "cosine": CosineDistance(),
+}
+DIRECT = {
+    "squared": lambda x, y: (x - y).square().sum(-1),
+    "l1": lambda x, y: (x - y).abs().sum(-1),
+    "l2": lambda x, y: (x - y).square().sum(-1).sqrt(),
+    "l3 cubed": lambda x, y: (x - y).abs().pow(3).sum(-1),
+    "largest": lambda x, y: (x - y).abs().amax(-1),
+    "cosine": lambda x, y: 1 - torch.cosine_similarity(x, y, dim=-1),
+}
+
+
+@pytest.mark.parametrize("name", PARTS)
+@pytest.mark.parametrize("event", [(), (2,), (3, 5, 4)])
+def test_parts_equal_their_formula(name, event, gen):
+    x, y = (torch.randn(n, *event, generator=gen).double() for n in (7, 5))
+    assert isinstance(PARTS[name], Cost)
+    direct = DIRECT[name](x.reshape(7, 1, -1), y.reshape(1, 5, -1))
+    torch.testing.assert_close(PARTS[name](x, y), direct, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(PARTS[name](y, x), direct.T, rtol=1e-12, atol=1e-12)  # all say that they are symmetric
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_a_mapping_is_the_concatenation_of_its_leaves(name, gen):
+    x, y = (torch.randn(n, 5, generator=gen) for n in (6, 4))
+    split = {"a": x[:, :3].reshape(6, 3, 1), "b": x[:, 3:]}, {"b": y[:, 3:], "a": y[:, :3].reshape(4, 3, 1)}
+    torch.testing.assert_close(PARTS[name](*split), PARTS[name](x, y))
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_parts_refuse_what_has_no_distance(name):
+    for x, y in ((torch.zeros(3, 2).long(), torch.zeros(3, 2)), ({"a": torch.zeros(3)}, torch.zeros(3))):
+        with pytest.raises(InvalidInput, match="same keys"):
+            PARTS[name](x, y)
+    with pytest.raises(InvalidInput, match=r"\[2, 3\] and \[2, 4\] cannot be compared"):
+        PARTS[name](torch.zeros(2, 3), torch.zeros(2, 4))
+    with pytest.raises(InvalidInput, match="cannot be compared"):
+        PARTS[name](torch.zeros(0, 3), torch.zeros(2, 3))
+
+
+def test_a_norm_is_one(gen):
+    x, y, z = (torch.randn(20, 40, generator=gen).double() for _ in range(3))
+    for p in (1, 1.5, 2, math.inf):
+        cost = PNorm(p)
+        torch.testing.assert_close(cost(3 * x, 3 * y), 3 * cost(x, y))
+        assert (cost(x, z).diagonal() <= cost(x, y).diagonal() + cost(y, z).diagonal() + 1e-12).all()
+    with pytest.raises(InvalidInput, match="power is 0"):
+        PNorm(power=0.0)
+
+
+def test_the_angle_knows_no_length_and_a_zero_vector_none_but_itself():
+    x = torch.tensor([[0.0, 0.0], [1e-30, 0.0], [1e30, 1e30]])
+    expected = torch.tensor([[0.0, 1.0, 1.0], [1.0, 0.0, 1 - 0.5**0.5], [1.0, 1 - 0.5**0.5, 0.0]])
+    torch.testing.assert_close(CosineDistance()(x, x), expected, rtol=0, atol=2e-7)

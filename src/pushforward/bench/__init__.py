@@ -5,6 +5,7 @@ the training loop) lives below, pages and pictures of runs in `report`. Peers ar
 functions, and only where somebody asks for them.
 """
 
+from pushforward.bench.conditional_ot import ConditionalTransport
 from pushforward.bench.couplings import Couplings
 from pushforward.bench.couplings_exact import ExactCouplings
 from pushforward.bench.exact_wasserstein import ExactWasserstein
@@ -20,6 +21,7 @@ __all__ = [
     "PEERS",
     "SUITES",
     "Budgets",
+    "ConditionalTransport",
     "Couplings",
     "ExactCouplings",
     "ExactWasserstein",

@@ -6,12 +6,13 @@ from types import ModuleType
 
 from torch import nn
 
-from pushforward import couplings, data, fields, guidance, nets, objectives, paths, solvers, spaces
+from pushforward import couplings, data, fields, guidance, nets, objectives, paths, solvers, spaces, transport
 from pushforward.core import Coupling, Field, Head, Objective, Path, Schedule, Solver, Space
 from pushforward.data import Distribution, Loader
 from pushforward.objectives.times import Draw, TimeLaw
 from pushforward.objectives.weights import Weight
 from pushforward.paths.latents import Latent
+from pushforward.transport import Cost
 
 __all__ = ["kinds", "parts_of"]
 
@@ -30,6 +31,7 @@ def _is_protocol(part: type) -> bool:
 def kinds() -> Mapping[type, Mapping[str, type]]:
     """Slot (a Protocol or base class) -> the classes that may fill it, by name."""
     return {
+        Cost: _named(transport, "CosineDistance", "PNorm", "SquaredEuclidean"),
         Coupling: _named(couplings),
         Distribution: _named(data.toys),
         Draw: _named(objectives.times, "Antithetic", "Independent", "Stratified"),

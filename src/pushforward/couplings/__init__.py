@@ -5,22 +5,36 @@ How a plan is found is the business of `transport`; a coupling only asks for one
 known here.
 """
 
+from pushforward.couplings.barycentric import Barycentric
 from pushforward.couplings.bomb import BombOT
+from pushforward.couplings.conditional import ConditionalOT
+from pushforward.couplings.data_dependent import DataDependent
 from pushforward.couplings.entropic import EntropicOT
 from pushforward.couplings.exact import ExactOT
+from pushforward.couplings.immiscible import Immiscible
 from pushforward.couplings.independent import Independent
+from pushforward.couplings.nearest import NearestNoise
 from pushforward.couplings.paired import Paired
 from pushforward.couplings.partial import PartialOT
 from pushforward.couplings.semi_relaxed import SemiRelaxed
+from pushforward.couplings.stable import StableMatching
 from pushforward.couplings.unbalanced import UnbalancedOT
+from pushforward.couplings.weighted import WeightedCFM
 
 __all__ = [
+    "Barycentric",
     "BombOT",
+    "ConditionalOT",
+    "DataDependent",
     "EntropicOT",
     "ExactOT",
+    "Immiscible",
     "Independent",
+    "NearestNoise",
     "Paired",
     "PartialOT",
     "SemiRelaxed",
+    "StableMatching",
     "UnbalancedOT",
+    "WeightedCFM",
 ]

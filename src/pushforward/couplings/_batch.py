@@ -5,8 +5,11 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from pushforward.core import Cond, InvalidInput, State, leaves, require
-from pushforward.transport import squared_euclidean
+from pushforward.core import Cond, State, batch_size, leaves, require, take
+from pushforward.transport import Cost, SquaredEuclidean
+
+SQUARED = SquaredEuclidean()
+_BLOCK = 128  # rows whose pairwise costs are worth less than another call
 
 
 def shapes(x: State) -> str:
@@ -26,13 +29,25 @@ def check_rows(x0: State, x1: State, cond: Cond) -> None:
 
 
 @torch.no_grad()
-def pairwise_cost(x: State, y: State) -> Tensor:
-    """Squared distances `[B, B]` between the rows of `x` and of `y`, summed over the leaves of a mapping."""
-    if isinstance(x, Mapping) and isinstance(y, Mapping) and x.keys() == y.keys():
-        return torch.stack([pairwise_cost(x[name], y[name]) for name in x]).sum(0)
-    if isinstance(x, Tensor) and isinstance(y, Tensor) and x.is_floating_point() and y.is_floating_point():
-        return squared_euclidean(x, y)
-    raise InvalidInput(
-        f"states of shapes {shapes(x)} and {shapes(y)} have no squared distance; give real-valued states, tensors or "
-        "mappings with the same keys, or couple them with Independent()"
+def pairwise_cost(x1: State, x0: State, cost: Cost = SQUARED) -> Tensor:
+    """What it costs to pair the rows: `[B, B]`, a row for every row of `x1` and a column for every row of `x0`.
+
+    Raises: `InvalidInput` for a cost that gives something else than `[B, B]` real numbers.
+    """
+    # the parts of the library do not mind the order, which saves a transposed copy
+    symmetric = getattr(cost, "symmetric", False)
+    matrix = cost(x1, x0) if symmetric else cost(x0, x1)
+    size = (batch_size(x1), batch_size(x0)) if symmetric else (batch_size(x0), batch_size(x1))
+    require(
+        matrix.shape == size and matrix.is_floating_point(),
+        f"the cost gave {matrix.dtype} of shape {list(matrix.shape)}, expected real numbers of shape {list(size)}: "
+        "one row for every row of x0, one column for every row of x1",
     )
+    return matrix if symmetric else matrix.T
+
+
+@torch.no_grad()
+def paired_cost(x0: State, x1: State, cost: Cost = SQUARED) -> Tensor:
+    """What row i of `x0` costs with row i of `x1`, `[B]`."""
+    rows = torch.arange(batch_size(x0), device=leaves(x0)[0].device)
+    return torch.cat([pairwise_cost(take(x1, k), take(x0, k), cost).diagonal() for k in rows.split(_BLOCK)])

@@ -1,11 +1,11 @@
 """Discrete optimal transport: a cost in, a permutation or a plan out, with the proof of how good it is.
 
-Solvers over cost matrices live here. They know no flows, no paths and no conditions: pairing the rows of a batch is
-the business of `couplings`, and distances between samples belong to `metrics`.
+Costs and solvers over cost matrices live here. They know no flows, no paths and no conditions: pairing the rows of a
+batch is the business of `couplings`, and distances between samples belong to `metrics`.
 """
 
 from pushforward.transport.assignment import Assignment, assignment, auction
-from pushforward.transport.cost import squared_euclidean
+from pushforward.transport.cost import CosineDistance, Cost, PNorm, SquaredEuclidean, squared_euclidean
 from pushforward.transport.exact_plan import ExactPlan, exact_plan
 from pushforward.transport.partial import Partial, PartialAssignment, partial, partial_assignment
 from pushforward.transport.points import point_auction
@@ -13,14 +13,19 @@ from pushforward.transport.semi_relaxed import semi_relaxed
 from pushforward.transport.sinkhorn import Entropic, entropic_ot, sinkhorn
 from pushforward.transport.sinkhorn_divergence import sinkhorn_divergence
 from pushforward.transport.sinkhorn_newton_sparse import sinkhorn_newton_sparse
+from pushforward.transport.stable import stable_matching
 from pushforward.transport.unbalanced import Unbalanced, unbalanced
 
 __all__ = [
     "Assignment",
+    "CosineDistance",
+    "Cost",
     "Entropic",
     "ExactPlan",
+    "PNorm",
     "Partial",
     "PartialAssignment",
+    "SquaredEuclidean",
     "Unbalanced",
     "assignment",
     "auction",
@@ -34,5 +39,6 @@ __all__ = [
     "sinkhorn_divergence",
     "sinkhorn_newton_sparse",
     "squared_euclidean",
+    "stable_matching",
     "unbalanced",
 ]

@@ -1,0 +1,63 @@
+"""Sources made from the data: the joint Gaussian, and in-painting."""
+
+import math
+
+import pytest
+import torch
+
+from pushforward.core import InvalidInput, Point, rand, randn_like
+from pushforward.couplings import DataDependent
+from pushforward.paths import Affine
+
+
+def test_a_linear_map_gives_the_joint_gaussian(gen):
+    # x1 ~ N(mu, S), x0 = A x1 + s z: mean A mu, Cov(x0) = A S A^T + s^2 I, Cov(x0, x1) = A S
+    A, mu, s, rows = torch.tensor([[0.5, -1.0], [0.0, 0.8]]).double(), torch.tensor([1.0, -2.0]).double(), 0.3, 40_000
+    factor = torch.tensor([[1.0, 0.0], [0.4, 0.6]]).double()
+    x1 = mu + torch.randn(rows, 2, generator=gen).double() @ factor.T
+    coupling = DataDependent(lambda x1, cond, *, generator=None: x1 @ A.T + s * randn_like(x1, generator=generator))
+    pairs = coupling(torch.zeros_like(x1), x1, generator=gen)
+    S = factor @ factor.T
+    joint = torch.cat([pairs.x0 - A @ mu, pairs.x1 - mu], 1)
+    exact = torch.cat([torch.cat([A @ S @ A.T + s**2 * torch.eye(2), A @ S], 1), torch.cat([(A @ S).T, S], 1)])
+    products = joint[:, :, None] * joint[:, None]
+    assert ((products.mean(0) - exact).abs() < 4 * products.std(0) / math.sqrt(rows)).all()
+    assert (joint.mean(0).abs() < 4 * joint.std(0) / math.sqrt(rows)).all()
+
+
+def mask(x1, cond, *, generator=None):
+    return (rand(x1.shape, x1, generator=generator) < 0.5).to(x1)
+
+
+def hidden(x1, cond, *, generator=None):
+    return torch.where(cond > 0, x1, randn_like(x1, generator=generator))
+
+
+def test_what_is_known_does_not_move(gen):
+    x1 = torch.randn(64, 6, generator=gen)
+    first, second = (
+        DataDependent(hidden, mask)(torch.zeros_like(x1), x1, generator=torch.Generator().manual_seed(k))
+        for k in (0, 0)
+    )
+    assert first.x0.equal(second.x0)
+    assert first.cond.equal(second.cond)  # the drawn mask is what the model is told
+    known = first.cond > 0
+    assert 0.3 < known.float().mean() < 0.7
+    velocity = Affine().velocity(Point(x1, torch.rand(64, generator=gen), first))
+    assert velocity[known].eq(0).all()
+    assert velocity[~known].ne(0).all()
+
+
+def test_the_condition_that_came_is_kept(gen):
+    x1, label = torch.randn(5, 2, generator=gen), torch.arange(5)
+    pairs = DataDependent(lambda x1, cond, *, generator=None: x1 * cond[:, None])(torch.zeros(5, 2), x1, label)
+    assert pairs.cond.equal(label)
+    assert pairs.x0.equal(x1 * label[:, None])
+
+
+def test_refuses_other_shapes(gen):
+    x = torch.zeros(4, 2)
+    with pytest.raises(InvalidInput, match=r"source gave x0 of shape \[4, 1\], expected that of x1, \[4, 2\]"):
+        DataDependent(lambda x1, cond, *, generator=None: x1[:, :1])(x, x)
+    with pytest.raises(InvalidInput, match="one for every row"):
+        DataDependent(hidden, lambda x1, cond, *, generator=None: torch.zeros(3, 2))(x, x)
