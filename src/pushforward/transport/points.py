@@ -25,8 +25,8 @@ def point_auction(x: Float[Tensor, "n d"], y: Float[Tensor, "m e"], *, tolerance
     .. math:: m(x) \ge m(a) - 2\,(x - a) \cdot c - 2 \sum_k |x - a|_k\,h_k
 
     for a box of centre c and half-widths h. Near the optimum q is convex in y, with x as its slope: a leaf whose anchor
-    is the last x that bid there loses only the second order, and all but some ten leaves are passed over. (A bound from
-    the box's distance and its least price passes over seven times fewer.)
+    is the last x that bid there loses only the second order, and all but some ten leaves are passed over. (With a
+    bound from the box's distance and its least price seven times as many had to be searched.)
 
     The gap is certified in the end from all pairs. It is at most `tolerance` times the optimum between the centred
     sets; where that is nothing beside their spread, 1e-12 of the spread.
