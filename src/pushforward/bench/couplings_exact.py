@@ -90,7 +90,7 @@ class ExactCouplings:
             queue = cycle([batches[-1], *batches[:-1]])
             return lambda steps: [solve(*next(queue)) for _ in range(steps)]
 
-        found = {("ExactOT", "ours"): turns(ExactOT(self.tolerance))}
+        found = {("ExactOT", "ours"): turns(ExactOT(tolerance=self.tolerance))}
         if "pot" in peers:
             found["emd", "pot"] = turns(_pot)
         if "scipy" in peers:

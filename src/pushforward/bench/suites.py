@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from pushforward.bench.conditional_ot import ConditionalTransport
 from pushforward.bench.couplings import Couplings
+from pushforward.bench.couplings_entropic import CouplingsEntropic
 from pushforward.bench.couplings_exact import ExactCouplings
 from pushforward.bench.exact_wasserstein import ExactWasserstein
 from pushforward.bench.job import Job, Suite
@@ -32,8 +33,14 @@ SUITES: dict[str, Budgets] = {
     "training_speed": Budgets(TrainingSpeed(), TrainingSpeed(steps=200, repeats=3)),
     "outliers": Budgets(Outliers(), Outliers(batches=20, steps=500, points=500, seeds=(0,))),
     "couplings": Budgets(
-        Couplings((ExactCouplings(), ExactWasserstein())),
-        Couplings((ExactCouplings(sizes=(256, 512), repeats=3), ExactWasserstein(points=2000, repeats=1))),
+        Couplings((ExactCouplings(), ExactWasserstein(), CouplingsEntropic())),
+        Couplings(
+            (
+                ExactCouplings(sizes=(256, 512), repeats=3),
+                ExactWasserstein(points=2000, repeats=1),
+                CouplingsEntropic((256,), points=10_000, directions=50, energy_points=2000, repeats=3),
+            )
+        ),
     ),
 }
 

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from pushforward.core import Cond, Gen, Pairs, State, rand, require, take
 from pushforward.couplings._batch import check_rows, pairwise_cost
+from pushforward.couplings._draws import draw_rows
 from pushforward.transport import assignment, sinkhorn
 
 __all__ = ["EntropicOT"]
@@ -70,11 +71,7 @@ class EntropicOT:
         return Pairs((take(x0, draw(cost, self.epsilon * scale, generator)), x1), cond=cond)
 
     def _from_plan(self, cost: Tensor, epsilon: float, generator: Gen) -> Tensor:
-        plan = sinkhorn(cost, epsilon, tolerance=self.tolerance)
-        # by the distribution function: one number per row, where torch.multinomial draws one per entry
-        below = plan.double().cumsum(1)
-        level = below[:, -1:] * rand((len(plan), 1), below, generator=generator)
-        return torch.searchsorted(below, level, right=True).squeeze(1).clamp_max(len(plan) - 1)
+        return draw_rows(sinkhorn(cost, epsilon, tolerance=self.tolerance), generator)
 
     def _permutation(self, cost: Tensor, epsilon: float, generator: Gen) -> Tensor:
         uniform = rand(cost.shape, cost.double(), generator=generator).clamp_min(torch.finfo(torch.float64).tiny)
