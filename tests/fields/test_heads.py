@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from pushforward.core import Incompatible, Pairs
+from pushforward.core import Incompatible, InvalidInput, Pairs
 from pushforward.fields import Dirac, Endpoint, NetEstimator, NetField, Noise, Score, Velocity
 from pushforward.oracles import reference_mixture
 from pushforward.paths import (
@@ -92,6 +92,21 @@ def test_dirac_scores_the_mean_over_all_coordinates():
     torch.testing.assert_close(Dirac(x).loss(x + torch.tensor([[1.0], [2.0]])), torch.tensor([1.0, 4.0]))
     mapping = {"a": x[:, :1], "b": x[:, 1:]}
     torch.testing.assert_close(Dirac(mapping).loss({k: v + 2.0 for k, v in mapping.items()}), torch.tensor([4.0, 4.0]))
+
+
+@pytest.mark.parametrize(
+    ("said", "target", "match"),
+    [
+        (torch.zeros(8, 1), torch.zeros(8, 2), r"gave shape \[8, 1\] for targets of shape \[8, 2\]"),
+        (torch.zeros(8), torch.zeros(8, 1), r"gave shape \[8\] for targets of shape \[8, 1\]"),
+        ({"a": torch.zeros(8, 1)}, {"a": torch.zeros(8, 2)}, r"\{a: \[8, 1\]\} for targets of shape \{a: \[8, 2\]\}"),
+        ({"a": torch.zeros(8, 1)}, {"a": torch.zeros(8, 1), "b": torch.zeros(8)}, r"b: \[8\]"),
+        ({"a": torch.zeros(8, 1)}, torch.zeros(8, 1), r"a: \[8, 1\]"),
+    ],
+)
+def test_dirac_refuses_what_would_be_broadcast(said, target, match):
+    with pytest.raises(InvalidInput, match=match):
+        Dirac(said).loss(target)
 
 
 def test_dirac_is_scored_in_full_precision():

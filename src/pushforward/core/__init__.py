@@ -36,6 +36,8 @@ from pushforward.core.state import (
     leaves,
     map_state,
     null_condition,
+    same_shape,
+    shapes,
     take,
 )
 
@@ -87,5 +89,7 @@ __all__ = [
     "randn",
     "randn_like",
     "require",
+    "same_shape",
+    "shapes",
     "take",
 ]

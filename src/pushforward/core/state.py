@@ -22,6 +22,8 @@ __all__ = [
     "leaves",
     "map_state",
     "null_condition",
+    "same_shape",
+    "shapes",
     "take",
 ]
 
@@ -42,6 +44,25 @@ def map_state(f: Callable[..., Tensor], x: S, *rest: Any) -> S:
 def leaves(x: State) -> list[Tensor]:
     """The tensors of a state, in the order of its keys."""
     return list(x.values()) if isinstance(x, Mapping) else [x]
+
+
+def same_shape(x: Any, y: Any) -> bool:
+    """Whether two states have the same leaves, of the same shapes; nothing is broadcast."""
+    if isinstance(x, Mapping) and isinstance(y, Mapping):
+        return x.keys() == y.keys() and all(same_shape(x[name], y[name]) for name in x)
+    return isinstance(x, Tensor) and isinstance(y, Tensor) and x.shape == y.shape
+
+
+def shapes(x: Any) -> str:
+    """The shape of a state, for messages.
+
+    Example:
+        >>> shapes({"a": torch.zeros(3, 2), "b": torch.zeros(3)})
+        '{a: [3, 2], b: [3]}'
+    """
+    if isinstance(x, Mapping):
+        return "{" + ", ".join(f"{name}: {shapes(leaf)}" for name, leaf in x.items()) + "}"
+    return str(list(x.shape)) if isinstance(x, Tensor) else type(x).__name__
 
 
 def batch_size(x: State) -> int:
