@@ -1,6 +1,7 @@
 """The regression objective: its minimum, its stationary point, its weights and its gradients."""
 
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -185,3 +186,26 @@ def test_senseless_parts_are_refused_at_construction():
         FlowMatching(Affine(CondOT(), latent=Brownian()), head=Endpoint())
     with pytest.raises(InvalidInput, match="cond_drop"):
         FlowMatching(cond_drop=1.5)
+
+
+@pytest.mark.parametrize(
+    ("name", "part", "match"),
+    [
+        ("path", CondOT(), r"FlowMatching.path is CondOT\(.*\), expected a path such as Affine\(CondOT\(\)\)"),
+        ("path", Affine, r"FlowMatching.path is the class Affine, expected an instance; write Affine\(\)"),
+        ("head", Noise, r"FlowMatching.head is the class Noise, expected an instance; write Noise\(\)"),
+        ("times", Stratified(), "FlowMatching.times is Stratified"),
+        ("draw", LogitNormal(), "FlowMatching.draw is LogitNormal"),
+        ("weight", 2.0, "FlowMatching.weight is 2.0, expected a function"),
+    ],
+)
+def test_parts_of_another_kind_are_refused_at_construction(name, part, match):
+    """Asked of __post_init__ itself: while tests run, beartype refuses the arguments first."""
+    parts = {field: getattr(FlowMatching(), field) for field in FlowMatching.__dataclass_fields__} | {name: part}
+    with pytest.raises(Incompatible, match=match):
+        FlowMatching.__post_init__(SimpleNamespace(**parts))
+
+
+def test_pairs_of_different_shapes_are_refused():
+    with pytest.raises(InvalidInput, match=r"x0 has shape \[4, 2\] and x1 has \[4, 3\]"):
+        FlowMatching()(nn.Identity(), Pairs((torch.zeros(4, 2), torch.zeros(4, 3))))

@@ -4,7 +4,7 @@ What every room speaks. Nothing here knows a method, a network or a data set, an
 """
 
 from pushforward.core.autodiff import Divergence, Exact, Hutchinson, jvp
-from pushforward.core.errors import Incompatible, InvalidInput, Mendable, RunFailed, nearest, require
+from pushforward.core.errors import Incompatible, InvalidInput, Mendable, RunFailed, nearest, require, require_part
 from pushforward.core.protocols import (
     AffinePath,
     Coupling,
@@ -89,6 +89,7 @@ __all__ = [
     "randn",
     "randn_like",
     "require",
+    "require_part",
     "same_shape",
     "shapes",
     "take",

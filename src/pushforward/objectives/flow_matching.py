@@ -6,7 +6,7 @@ from typing import Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
-from pushforward.core import Gen, Head, Law, Loss, Pairs, Path, Point, drop_condition, leaves, require
+from pushforward.core import Gen, Head, Law, Loss, Pairs, Path, Point, drop_condition, leaves, require, require_part
 from pushforward.fields import NetField, Velocity
 from pushforward.objectives.times import Draw, Independent, TimeLaw, Uniform
 from pushforward.objectives.weights import One, Weight
@@ -54,7 +54,7 @@ class FlowMatching:
         terms: Further losses on the same forward pass.
 
     Shapes: `pairs` of `[B, *E]`; gives a scalar `Loss` with the term "fit" and one per further term.
-    Raises: `Incompatible` at construction when the head makes no sense on the path.
+    Raises: `Incompatible` at construction when a part is none of its kind, or the head makes no sense on the path.
 
     Example:
         >>> from pushforward.paths import CondOT
@@ -73,6 +73,14 @@ class FlowMatching:
     terms: tuple[Term, ...] = ()
 
     def __post_init__(self) -> None:
+        for name, kind, example in (
+            ("path", Path, "a path such as Affine(CondOT())"),
+            ("head", Head, "a head such as Velocity()"),
+            ("times", TimeLaw, "a law of times such as Uniform()"),
+            ("draw", Draw, "a draw such as Stratified()"),
+            ("weight", Weight, "a function from times [B] to weights [B], such as One()"),
+        ):
+            require_part(f"FlowMatching.{name}", getattr(self, name), kind, example)
         self.head.check(self.path)
         require(0 <= self.cond_drop <= 1, f"cond_drop is a probability, got {self.cond_drop}; choose one in [0, 1]")
 

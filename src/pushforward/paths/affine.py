@@ -10,6 +10,7 @@ from pushforward.core import (
     Estimate,
     Gen,
     Incompatible,
+    InvalidInput,
     Law,
     Pairs,
     Point,
@@ -20,6 +21,9 @@ from pushforward.core import (
     map_state,
     randn_like,
     require,
+    require_part,
+    same_shape,
+    shapes,
 )
 from pushforward.paths.latents import Latent
 from pushforward.paths.schedules import CondOT
@@ -56,7 +60,8 @@ class Affine:
         space: Flat; an affine combination of points means nothing elsewhere.
 
     Shapes: anchors and states `[B, *E]` or mappings of such, times `[B]` in [0, 1].
-    Raises: `Incompatible` for a space that is not Euclidean.
+    Raises: `Incompatible` for a space that is not Euclidean, or a schedule or latent that cannot be called;
+        `InvalidInput` for ends of different shapes.
 
     Example:
         >>> path = Affine(CondOT())
@@ -69,6 +74,9 @@ class Affine:
     space: Space = field(default_factory=Euclidean)
 
     def __post_init__(self) -> None:
+        require_part("Affine.schedule", self.schedule, Schedule, "times to alpha, sigma and derivatives, as CondOT()")
+        if self.latent is not None:
+            require_part("Affine.latent", self.latent, Latent, "times to gamma and gamma gamma', as Constant(0.1)")
         require(
             isinstance(self.space, Euclidean),
             f"Affine adds points, which only Euclidean space allows; got {type(self.space).__name__}",
@@ -81,6 +89,10 @@ class Affine:
 
     def sample(self, pairs: Pairs, t: Tensor, *, generator: Gen = None) -> Point:
         """x_t given both ends."""
+        if not same_shape(pairs.x0, pairs.x1):
+            raise InvalidInput(
+                f"x0 has shape {shapes(pairs.x0)} and x1 has {shapes(pairs.x1)}; give both ends of a pair one shape"
+            )
         c = self.schedule(t)
         x = _combine(c.alpha, pairs.x1, c.sigma, pairs.x0)
         if self.latent is None:
