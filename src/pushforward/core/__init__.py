@@ -34,11 +34,13 @@ from pushforward.core.state import (
     drop_condition,
     event_size,
     leaves,
+    like,
     map_state,
     null_condition,
     same_shape,
     shapes,
     take,
+    time_dtype,
 )
 
 __all__ = [
@@ -82,6 +84,7 @@ __all__ = [
     "generator_from",
     "jvp",
     "leaves",
+    "like",
     "map_state",
     "nearest",
     "null_condition",
@@ -93,4 +96,5 @@ __all__ = [
     "same_shape",
     "shapes",
     "take",
+    "time_dtype",
 ]

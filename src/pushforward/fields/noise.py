@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from pushforward.core import Law, Path, Point, State, align, map_state
+from pushforward.core import Law, Path, Point, State, align, like, map_state
 from pushforward.fields.dirac import Dirac
 from pushforward.fields.ends import require_affine
 
@@ -48,4 +48,4 @@ class Noise:
         """Velocity from the estimated source."""
         c = require_affine(path, "Noise").coeffs(t)
         drag, pull = c.d_alpha / c.alpha, c.wronskian / c.alpha
-        return map_state(lambda p, e: align(drag, p) * p - align(pull, e) * e, x, law.mean)
+        return map_state(lambda p, e: like(align(drag, p) * p - align(pull, e) * e, p, e), x, law.mean)

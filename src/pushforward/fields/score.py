@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from pushforward.core import Law, Path, Point, State, align, map_state
+from pushforward.core import Law, Path, Point, State, align, like, map_state
 from pushforward.fields.dirac import Dirac
 from pushforward.fields.ends import require_affine
 
@@ -44,10 +44,10 @@ class Score:
     def target(self, path: Path, point: Point) -> State:
         """Score of the kernel p(x_t | x1)."""
         sigma = require_affine(path, "Score").coeffs(point.t).sigma
-        return map_state(lambda e: -e / align(sigma, e), point.pairs.x0)
+        return map_state(lambda e: like(-e / align(sigma, e), e), point.pairs.x0)
 
     def velocity(self, path: Path, law: Law, x: State, t: Tensor) -> State:
         """Velocity from the estimated score."""
         c = require_affine(path, "Score").coeffs(t)
         drag, pull = c.d_alpha / c.alpha, c.sigma * c.wronskian / c.alpha
-        return map_state(lambda p, s: align(drag, p) * p + align(pull, s) * s, x, law.mean)
+        return map_state(lambda p, s: like(align(drag, p) * p + align(pull, s) * s, p, s), x, law.mean)

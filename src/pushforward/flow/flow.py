@@ -39,6 +39,7 @@ from pushforward.core import (
     generator_from,
     map_state,
     require,
+    time_dtype,
 )
 from pushforward.data import Arrays, Dataset, Standardise, Transform
 from pushforward.flow.frame import Frame, as_condition
@@ -250,7 +251,7 @@ class Flow(BaseEstimator):
 
     def _times(self, steps: int, like: Tensor) -> Tensor:
         low, high = self.field_.head.span if hasattr(self.field_, "head") else (0.0, 1.0)  # pyright: ignore[reportAttributeAccessIssue]
-        return torch.linspace(low, high, steps + 1, dtype=like.dtype, device=like.device)
+        return torch.linspace(low, high, steps + 1, dtype=time_dtype(like), device=like.device)
 
     def _solve(
         self,

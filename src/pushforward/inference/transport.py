@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pushforward.core import Cond, Solver, State, dot, event_size, leaves, map_state
+from pushforward.core import Cond, Solver, State, dot, event_size, leaves, map_state, time_dtype
 from pushforward.solvers import solve
 
 __all__ = ["Times", "directed", "round_trip_error", "transport"]
@@ -21,8 +21,8 @@ def directed(times: Times, x: State, *, reverse: bool) -> Tensor:
 
     Data live at the later end whichever way the grid was written down, so that no order can be got wrong.
     """
-    leaf = leaves(x)[0]
-    grid = torch.linspace(0, 1, 101, dtype=leaf.dtype) if times is None else torch.as_tensor(times, dtype=leaf.dtype)
+    dtype = time_dtype(leaves(x)[0])
+    grid = torch.linspace(0, 1, 101, dtype=dtype) if times is None else torch.as_tensor(times, dtype=dtype)
     if grid.ndim == 0 or len(grid) < 2:
         return grid  # no direction; `solve` says what is wrong
     backwards = grid[-1] < grid[0]

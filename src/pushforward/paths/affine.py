@@ -18,6 +18,7 @@ from pushforward.core import (
     Space,
     State,
     align,
+    like,
     map_state,
     randn_like,
     require,
@@ -35,7 +36,7 @@ TINY = 1e-12  # keeps 0/0 at the ends from becoming NaN; far below any coefficie
 
 
 def _combine(a: Tensor, x: State, b: Tensor, y: State) -> State:
-    return map_state(lambda p, q: align(a, p) * p + align(b, q) * q, x, y)
+    return map_state(lambda p, q: like(align(a, p) * p + align(b, q) * q, p, q), x, y)
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ class Affine:
             return Point(x, t, pairs)
         gamma, _ = self.latent(t)
         z = map_state(lambda leaf: randn_like(leaf, generator=generator), x)
-        return Point(map_state(lambda p, q: p + align(gamma, q) * q, x, z), t, pairs, z)
+        return Point(map_state(lambda p, q: like(p + align(gamma, q) * q, p, q), x, z), t, pairs, z)
 
     def velocity(self, point: Point) -> State:
         """Conditional velocity at a drawn point."""
@@ -109,7 +110,7 @@ class Affine:
             return u
         gamma, product = self.latent(point.t)
         d_gamma = product / gamma.clamp_min(1e-4)  # gamma' diverges where gamma vanishes; held there
-        return map_state(lambda p, q: p + align(d_gamma, q) * q, u, point.latent)
+        return map_state(lambda p, q: like(p + align(d_gamma, q) * q, p, q), u, point.latent)
 
     def estimate(self, u: State, x: State, t: Tensor) -> Estimate:
         """Both ends from the marginal velocity `u` at `x`."""
