@@ -60,12 +60,35 @@ class Perfect(nn.Module):
 
 
 @each_head
-def test_spans_are_where_the_velocity_is_finite(head):
-    path = Affine(CondOT())
-    low, high = head.span
-    for t in (low, high):
+@each_schedule
+def test_spans_are_where_the_velocity_is_finite(head, schedule):
+    path = Affine(schedule)
+    for t in head.span(path):
         x = torch.ones(1, 2)
-        assert torch.isfinite(head.velocity(path, Dirac(0.5 * x), x, torch.tensor([t]))).all()
+        assert head.velocity(path, Dirac(0.5 * x), x, torch.tensor([t])).abs().max() < 1e4
+
+
+@pytest.mark.parametrize(
+    ("schedule", "alpha_starts", "sigma_ends"),
+    [
+        (CondOT(), True, True),
+        (LinearVP(), True, True),
+        (Cosine(), True, True),
+        (VariancePreserving(), False, True),  # alpha_0 is 0.0066
+        (VarianceExploding(), False, False),
+        (CondOT(0.01), True, False),
+        (CondOT(1e-4), True, True),
+    ],
+    ids=repr,
+)
+def test_only_the_ends_at_which_a_coefficient_vanishes_are_left_out(schedule, alpha_starts, sigma_ends):
+    path = Affine(schedule)
+    low, high = 1e-3 * alpha_starts, 1 - 1e-3 * sigma_ends
+    assert Velocity().span(path) == (0.0, 1.0)
+    assert Endpoint().span(path) == (0.0, high)
+    assert Noise().span(path) == (low, 1.0)
+    assert Score().span(path) == (low, high)
+    assert NetField(nn.Identity(), Score(), path).span == (low, high)
 
 
 @pytest.mark.parametrize("head", [Endpoint(), Noise(), Score()], ids=repr)

@@ -135,8 +135,7 @@ class Law(Protocol):
 class Head(Protocol):
     """What the network is asked for, and how its answer becomes a velocity."""
 
-    @property
-    def span(self) -> tuple[float, float]:
+    def span(self, path: Path) -> tuple[float, float]:
         """The part of [0, 1] on which that velocity is regular, so that samplers know where to start and stop."""
         ...
 

@@ -29,6 +29,11 @@ class NetField:
     def __post_init__(self) -> None:
         self.head.check(self.path)
 
+    @property
+    def span(self) -> tuple[float, float]:
+        """The times between which the velocity is regular, and may be followed."""
+        return self.head.span(self.path)
+
     def law(self, x: State, t: Tensor, cond: Cond = None) -> Law:
         """What the network says at `x` and `t`."""
         return self.head.law(self.net(x, t, cond), x, t)

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from pushforward.core import Law, Path, Point, State, align, like, map_state
 from pushforward.fields.dirac import Dirac
-from pushforward.fields.ends import require_affine
+from pushforward.fields.ends import regular, require_affine
 
 __all__ = ["Score"]
 
@@ -28,10 +28,9 @@ class Score:
     Raises: `Incompatible` (`check`) on a path that is not affine, or has latent noise.
     """
 
-    @property
-    def span(self) -> tuple[float, float]:
+    def span(self, path: Path) -> tuple[float, float]:
         """Where the velocity is regular."""
-        return (1e-3, 1.0 - 1e-3)
+        return regular(path, alpha=True, sigma=True)
 
     def check(self, path: Path) -> None:
         """The path must be affine without latent noise."""

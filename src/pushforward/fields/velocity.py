@@ -19,8 +19,7 @@ class Velocity:
     Source: Lipman et al., Flow Matching for Generative Modeling (ICLR 2023), https://arxiv.org/abs/2210.02747.
     """
 
-    @property
-    def span(self) -> tuple[float, float]:
+    def span(self, path: Path) -> tuple[float, float]:
         """Where the velocity is regular."""
         return (0.0, 1.0)
 
