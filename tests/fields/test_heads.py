@@ -50,6 +50,20 @@ def test_what_a_perfect_network_says_is_the_closed_form(head, schedule):
     torch.testing.assert_close(ends.x0, exact.noise(x, t), rtol=1e-9, atol=1e-10)
 
 
+@each_schedule
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+def test_an_end_that_the_network_says_is_handed_on_at_all_times(schedule, dtype):
+    x, t = torch.ones(5, 2, dtype=dtype), torch.linspace(0, 1, 5, dtype=dtype)
+    said = torch.full((5, 2), 0.3, dtype=dtype)
+    ends = lambda head, said: NetEstimator(NetField(Perfect(lambda x, t: said), head, Affine(schedule)))(x, t)
+    assert torch.equal(ends(Noise(), said).x0, said)
+    assert torch.equal(ends(Endpoint(), said).x1, said)
+    sigma = schedule(t).sigma[:, None]
+    torch.testing.assert_close(ends(Score(), said).x0, -sigma * said)
+    for head in (Noise(), Endpoint(), Score()):
+        assert all(torch.isfinite(end).all() for end in ends(head, said))
+
+
 class Perfect(nn.Module):
     def __init__(self, answer):
         super().__init__()

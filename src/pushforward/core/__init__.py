@@ -6,6 +6,7 @@ What every room speaks. Nothing here knows a method, a network or a data set, an
 from pushforward.core.autodiff import Divergence, Exact, Hutchinson, jvp
 from pushforward.core.errors import Incompatible, InvalidInput, Mendable, RunFailed, nearest, require, require_part
 from pushforward.core.protocols import (
+    AffineHead,
     AffinePath,
     Coupling,
     EndpointPath,
@@ -20,6 +21,7 @@ from pushforward.core.protocols import (
     Smooth,
     Solver,
     Space,
+    span_of,
 )
 from pushforward.core.random import Gen, generator_from, rand, randn, randn_like
 from pushforward.core.records import Coeffs, Estimate, Loss, Pairs, Point, Step
@@ -44,6 +46,7 @@ from pushforward.core.state import (
 )
 
 __all__ = [
+    "AffineHead",
     "AffinePath",
     "Coeffs",
     "Cond",
@@ -95,6 +98,7 @@ __all__ = [
     "require_part",
     "same_shape",
     "shapes",
+    "span_of",
     "take",
     "time_dtype",
 ]

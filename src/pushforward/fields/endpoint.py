@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from pushforward.core import Law, Path, Point, State
+from pushforward.core import AffinePath, Estimate, Law, Path, Point, State
 from pushforward.fields.dirac import Dirac
 from pushforward.fields.ends import regular, require_endpoint
 
@@ -45,3 +45,7 @@ class Endpoint:
     def velocity(self, path: Path, law: Law, x: State, t: Tensor) -> State:
         """The path's motion towards the estimated end."""
         return require_endpoint(path, "Endpoint").drift(law, x, t)
+
+    def estimate(self, path: AffinePath, law: Law, x: State, t: Tensor) -> Estimate:
+        """Both ends; the data end is what the network says."""
+        return path.from_endpoint(law.mean, x, t)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from pushforward.core import Law, Path, Point, State, align, like, map_state
+from pushforward.core import AffinePath, Estimate, Law, Path, Point, State, align, like, map_state
 from pushforward.fields.dirac import Dirac
 from pushforward.fields.ends import regular, require_affine
 
@@ -48,3 +48,7 @@ class Noise:
         c = require_affine(path, "Noise").coeffs(t)
         drag, pull = c.d_alpha / c.alpha, c.wronskian / c.alpha
         return map_state(lambda p, e: like(align(drag, p) * p - align(pull, e) * e, p, e), x, law.mean)
+
+    def estimate(self, path: AffinePath, law: Law, x: State, t: Tensor) -> Estimate:
+        """Both ends; the source end is what the network says."""
+        return path.from_noise(law.mean, x, t)

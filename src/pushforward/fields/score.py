@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from pushforward.core import Law, Path, Point, State, align, like, map_state
+from pushforward.core import AffinePath, Estimate, Law, Path, Point, State, align, like, map_state
 from pushforward.fields.dirac import Dirac
 from pushforward.fields.ends import regular, require_affine
 
@@ -50,3 +50,8 @@ class Score:
         c = require_affine(path, "Score").coeffs(t)
         drag, pull = c.d_alpha / c.alpha, c.sigma * c.wronskian / c.alpha
         return map_state(lambda p, s: like(align(drag, p) * p + align(pull, s) * s, p, s), x, law.mean)
+
+    def estimate(self, path: AffinePath, law: Law, x: State, t: Tensor) -> Estimate:
+        """Both ends; the source end is -sigma times the score."""
+        sigma = path.coeffs(t).sigma
+        return path.from_noise(map_state(lambda s: like(-align(sigma, s) * s, s), law.mean), x, t)

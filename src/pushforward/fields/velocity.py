@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from pushforward.core import Law, Path, Point, State
+from pushforward.core import AffinePath, Estimate, Law, Path, Point, State
 from pushforward.fields.dirac import Dirac
 
 __all__ = ["Velocity"]
@@ -37,3 +37,7 @@ class Velocity:
     def velocity(self, path: Path, law: Law, x: State, t: Tensor) -> State:
         """The mean itself."""
         return law.mean
+
+    def estimate(self, path: AffinePath, law: Law, x: State, t: Tensor) -> Estimate:
+        """Both ends; neither where the speed vanishes."""
+        return path.estimate(law.mean, x, t)

@@ -41,6 +41,7 @@ from pushforward.core import (
     generator_from,
     map_state,
     require,
+    span_of,
     time_dtype,
 )
 from pushforward.data import Arrays, Dataset, Standardise, Transform
@@ -252,7 +253,7 @@ class Flow(BaseEstimator):
         return self
 
     def _times(self, steps: int, like: Tensor) -> Tensor:
-        low, high = getattr(self.field_, "span", (0.0, 1.0))
+        low, high = span_of(self.field_)
         return torch.linspace(low, high, steps + 1, dtype=time_dtype(like), device=like.device)
 
     def _solve(
