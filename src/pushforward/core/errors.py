@@ -29,8 +29,8 @@ def require(condition: bool, message: str, error: type[Mendable] = InvalidInput)
         raise error(message)
 
 
-def require_part(name: str, part: Any, kind: type, expected: str) -> None:
-    """Raise `Incompatible` unless `part` is an instance of the Protocol or class `kind`, and not a class itself."""
+def require_part(name: str, part: Any, kind: Any, expected: str) -> None:
+    """Raise `Incompatible` unless `part` is an instance of `kind`, a Protocol, class or union, and no class itself."""
     if isinstance(part, type):
         raise Incompatible(f"{name} is the class {part.__name__}, expected an instance; write {part.__name__}()")
     if not isinstance(part, kind):

@@ -167,7 +167,11 @@ class Head(Protocol):
 
 @runtime_checkable
 class AffineHead(Head, Protocol):
-    """A head for affine paths, whose quantity tells both ends."""
+    """A head for affine paths: its quantity tells both ends, and its errors are those of every other such head."""
+
+    def error(self, c: Coeffs) -> Tensor:
+        """Size `[B]` of its error where the velocity's is W; sigma for data, alpha for noise, their ratio for scores."""
+        ...
 
     def estimate(self, path: AffinePath, law: Law, x: State, t: Tensor) -> Estimate:
         """Both ends from `law`; an end that the network says is handed on as it is."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from pushforward.core import AffinePath, Estimate, Law, Path, Point, State
+from pushforward.core import AffinePath, Coeffs, Estimate, Law, Path, Point, State
 from pushforward.fields.dirac import Dirac
 from pushforward.fields.ends import regular, require_endpoint
 
@@ -49,3 +49,7 @@ class Endpoint:
     def estimate(self, path: AffinePath, law: Law, x: State, t: Tensor) -> Estimate:
         """Both ends; the data end is what the network says."""
         return path.from_endpoint(law.mean, x, t)
+
+    def error(self, c: Coeffs) -> Tensor:
+        """Size of its error, in the unit that all heads share."""
+        return c.sigma

@@ -4,11 +4,13 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from pushforward.core import AffinePath, Estimate, Law, Path, Point, State, align, like, map_state
+from pushforward.core import AffinePath, Coeffs, Estimate, Law, Path, Point, State, align, like, map_state
 from pushforward.fields.dirac import Dirac
 from pushforward.fields.ends import regular, require_affine
 
 __all__ = ["Score"]
+
+TINY = 1e-12  # keeps the target at sigma = 0 finite; `NoiseLoss` takes it back to x0
 
 
 @dataclass(frozen=True)
@@ -19,8 +21,8 @@ class Score:
               v = \tfrac{\alpha'}{\alpha}\, x + \tfrac{\sigma W}{\alpha}\, s
 
     With another source, or with a coupling that ties x0 to x1, the network still learns -E[x0 | x_t] / sigma and the
-    velocity is still right, but that quantity is no score. The target grows like 1 / sigma: weight the loss by
-    sigma^2 (`weights.NoiseLoss`) or train the `Noise` head.
+    velocity is still right, but that quantity is no score. The target grows like 1 / sigma, and its plain loss is not
+    integrable at t = 1: train with `weight=NoiseLoss()`, which is sigma^2 here, or train the `Noise` head.
 
     Source: Vincent, A Connection Between Score Matching and Denoising Autoencoders (2011); Song et al., Score-Based
         Generative Modeling through SDEs (ICLR 2021), https://arxiv.org/abs/2011.13456.
@@ -42,7 +44,7 @@ class Score:
 
     def target(self, path: Path, point: Point) -> State:
         """Score of the kernel p(x_t | x1)."""
-        sigma = require_affine(path, "Score").coeffs(point.t).sigma
+        sigma = require_affine(path, "Score").coeffs(point.t).sigma.clamp_min(TINY)
         return map_state(lambda e: like(-e / align(sigma, e), e), point.pairs.x0)
 
     def velocity(self, path: Path, law: Law, x: State, t: Tensor) -> State:
@@ -55,3 +57,7 @@ class Score:
         """Both ends; the source end is -sigma times the score."""
         sigma = path.coeffs(t).sigma
         return path.from_noise(map_state(lambda s: like(-align(sigma, s) * s, s), law.mean), x, t)
+
+    def error(self, c: Coeffs) -> Tensor:
+        """Size of its error, in the unit that all heads share."""
+        return c.alpha / c.sigma

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from pushforward.core import AffinePath, Estimate, Law, Path, Point, State
+from pushforward.core import AffinePath, Coeffs, Estimate, Law, Path, Point, State
 from pushforward.fields.dirac import Dirac
 
 __all__ = ["Velocity"]
@@ -41,3 +41,7 @@ class Velocity:
     def estimate(self, path: AffinePath, law: Law, x: State, t: Tensor) -> Estimate:
         """Both ends; neither where the speed vanishes."""
         return path.estimate(law.mean, x, t)
+
+    def error(self, c: Coeffs) -> Tensor:
+        """Size of its error, in the unit that all heads share."""
+        return c.wronskian
