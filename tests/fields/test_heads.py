@@ -146,6 +146,11 @@ def test_dirac_refuses_what_would_be_broadcast(said, target, match):
         Dirac(said).loss(target)
 
 
+@pytest.mark.parametrize("empty", [torch.zeros(0, 2), {"a": torch.zeros(0, 2, 3), "b": torch.zeros(0)}])
+def test_dirac_scores_no_rows(empty):
+    assert Dirac(empty).loss(empty).shape == (0,)
+
+
 def test_dirac_is_scored_in_full_precision():
     near = torch.full((1, 2), 1.0, dtype=torch.bfloat16)
     assert Dirac(near).loss(near).dtype == torch.float32

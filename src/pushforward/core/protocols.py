@@ -170,7 +170,7 @@ class AffineHead(Head, Protocol):
     """A head for affine paths: its quantity tells both ends, and its errors are those of every other such head."""
 
     def error(self, c: Coeffs) -> Tensor:
-        """Size `[B]` of its error where the velocity's is W; sigma for data, alpha for noise, their ratio for scores."""
+        """Size `[B]` of its error where the velocity's is W; sigma for data, alpha for noise."""
         ...
 
     def estimate(self, path: AffinePath, law: Law, x: State, t: Tensor) -> Estimate:

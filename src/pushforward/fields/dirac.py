@@ -1,11 +1,10 @@
 """A point estimate."""
 
-import math
 from typing import NamedTuple
 
 from torch import Tensor
 
-from pushforward.core import InvalidInput, State, dot, leaves, map_state, same_shape, shapes
+from pushforward.core import InvalidInput, State, dot, event_size, map_state, same_shape, shapes
 
 __all__ = ["Dirac"]
 
@@ -29,4 +28,4 @@ class Dirac(NamedTuple):
                 "number per coordinate of the target"
             )
         gap = map_state(lambda m, y: (m - y).float() if m.dtype.itemsize < 4 else m - y, self.mean, target)
-        return dot(gap, gap) / sum(math.prod(leaf.shape[1:]) for leaf in leaves(gap))
+        return dot(gap, gap) / event_size(gap)
