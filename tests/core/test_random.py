@@ -23,5 +23,7 @@ def test_draws_take_the_dtype_of_the_state_and_leave_the_global_generator_alone(
     g = torch.Generator().manual_seed(0)
     assert randn((3,), torch.zeros(1, dtype=torch.float64), generator=g).dtype == torch.float64
     assert rand((3,), torch.zeros(1, dtype=torch.int64), generator=g).dtype == torch.float32
+    assert rand((3,), torch.zeros(1, dtype=torch.bfloat16), generator=g).dtype == torch.float32  # times among them
+    assert randn((3,), torch.zeros(1, dtype=torch.bfloat16), generator=g).dtype == torch.bfloat16
     assert randn_like(torch.zeros(2, 5), generator=g).shape == (2, 5)
     assert torch.equal(torch.get_rng_state(), before)

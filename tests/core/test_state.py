@@ -15,6 +15,7 @@ from pushforward.core import (
     drop_condition,
     event_size,
     leaves,
+    like,
     map_state,
     nearest,
     null_condition,
@@ -46,6 +47,20 @@ def test_scalar_times_become_one_time_per_row_with_memory_of_their_own():
     assert t.dtype == torch.float64
     assert t.stride() == (1,)
     assert broadcast_time(0.5, torch.zeros(3, dtype=torch.int64)).dtype == torch.float32
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32, torch.int64])
+def test_times_of_coarse_states_are_kept_in_float32(dtype):
+    t = broadcast_time(0.998, torch.zeros(3, 2, dtype=dtype))
+    assert t.dtype == torch.float32
+    assert t[0] == torch.tensor(0.998)
+
+
+def test_what_is_made_of_states_takes_their_dtype():
+    x, z = torch.ones(2, dtype=torch.bfloat16), torch.ones(2)
+    assert like(2 * z, x).dtype == torch.bfloat16
+    assert like(2 * z.double(), x, z).dtype == torch.float32
+    assert like(0.5 * z, torch.ones(2, dtype=torch.int64)).tolist() == [0.5, 0.5]
 
 
 def test_wrong_times_are_told_both_shapes_and_what_to_do():

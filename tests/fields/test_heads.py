@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from pushforward.core import Incompatible, Pairs
+from pushforward.core import Incompatible, InvalidInput, Pairs
 from pushforward.fields import Dirac, Endpoint, NetEstimator, NetField, Noise, Score, Velocity
 from pushforward.oracles import reference_mixture
 from pushforward.paths import (
@@ -50,6 +50,20 @@ def test_what_a_perfect_network_says_is_the_closed_form(head, schedule):
     torch.testing.assert_close(ends.x0, exact.noise(x, t), rtol=1e-9, atol=1e-10)
 
 
+@each_schedule
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+def test_an_end_that_the_network_says_is_handed_on_at_all_times(schedule, dtype):
+    x, t = torch.ones(5, 2, dtype=dtype), torch.linspace(0, 1, 5, dtype=dtype)
+    said = torch.full((5, 2), 0.3, dtype=dtype)
+    ends = lambda head, said: NetEstimator(NetField(Perfect(lambda x, t: said), head, Affine(schedule)))(x, t)
+    assert torch.equal(ends(Noise(), said).x0, said)
+    assert torch.equal(ends(Endpoint(), said).x1, said)
+    sigma = schedule(t).sigma[:, None]
+    torch.testing.assert_close(ends(Score(), said).x0, -sigma * said)
+    for head in (Noise(), Endpoint(), Score()):
+        assert all(torch.isfinite(end).all() for end in ends(head, said))
+
+
 class Perfect(nn.Module):
     def __init__(self, answer):
         super().__init__()
@@ -60,12 +74,35 @@ class Perfect(nn.Module):
 
 
 @each_head
-def test_spans_are_where_the_velocity_is_finite(head):
-    path = Affine(CondOT())
-    low, high = head.span
-    for t in (low, high):
+@each_schedule
+def test_spans_are_where_the_velocity_is_finite(head, schedule):
+    path = Affine(schedule)
+    for t in head.span(path):
         x = torch.ones(1, 2)
-        assert torch.isfinite(head.velocity(path, Dirac(0.5 * x), x, torch.tensor([t]))).all()
+        assert head.velocity(path, Dirac(0.5 * x), x, torch.tensor([t])).abs().max() < 1e4
+
+
+@pytest.mark.parametrize(
+    ("schedule", "alpha_starts", "sigma_ends"),
+    [
+        (CondOT(), True, True),
+        (LinearVP(), True, True),
+        (Cosine(), True, True),
+        (VariancePreserving(), False, True),  # alpha_0 is 0.0066
+        (VarianceExploding(), False, False),
+        (CondOT(0.01), True, False),
+        (CondOT(1e-4), True, True),
+    ],
+    ids=repr,
+)
+def test_only_the_ends_at_which_a_coefficient_vanishes_are_left_out(schedule, alpha_starts, sigma_ends):
+    path = Affine(schedule)
+    low, high = 1e-3 * alpha_starts, 1 - 1e-3 * sigma_ends
+    assert Velocity().span(path) == (0.0, 1.0)
+    assert Endpoint().span(path) == (0.0, high)
+    assert Noise().span(path) == (low, 1.0)
+    assert Score().span(path) == (low, high)
+    assert NetField(nn.Identity(), Score(), path).span == (low, high)
 
 
 @pytest.mark.parametrize("head", [Endpoint(), Noise(), Score()], ids=repr)
@@ -92,6 +129,26 @@ def test_dirac_scores_the_mean_over_all_coordinates():
     torch.testing.assert_close(Dirac(x).loss(x + torch.tensor([[1.0], [2.0]])), torch.tensor([1.0, 4.0]))
     mapping = {"a": x[:, :1], "b": x[:, 1:]}
     torch.testing.assert_close(Dirac(mapping).loss({k: v + 2.0 for k, v in mapping.items()}), torch.tensor([4.0, 4.0]))
+
+
+@pytest.mark.parametrize(
+    ("said", "target", "match"),
+    [
+        (torch.zeros(8, 1), torch.zeros(8, 2), r"gave shape \[8, 1\] for targets of shape \[8, 2\]"),
+        (torch.zeros(8), torch.zeros(8, 1), r"gave shape \[8\] for targets of shape \[8, 1\]"),
+        ({"a": torch.zeros(8, 1)}, {"a": torch.zeros(8, 2)}, r"\{a: \[8, 1\]\} for targets of shape \{a: \[8, 2\]\}"),
+        ({"a": torch.zeros(8, 1)}, {"a": torch.zeros(8, 1), "b": torch.zeros(8)}, r"b: \[8\]"),
+        ({"a": torch.zeros(8, 1)}, torch.zeros(8, 1), r"a: \[8, 1\]"),
+    ],
+)
+def test_dirac_refuses_what_would_be_broadcast(said, target, match):
+    with pytest.raises(InvalidInput, match=match):
+        Dirac(said).loss(target)
+
+
+@pytest.mark.parametrize("empty", [torch.zeros(0, 2), {"a": torch.zeros(0, 2, 3), "b": torch.zeros(0)}])
+def test_dirac_scores_no_rows(empty):
+    assert Dirac(empty).loss(empty).shape == (0,)
 
 
 def test_dirac_is_scored_in_full_precision():

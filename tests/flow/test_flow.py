@@ -15,7 +15,7 @@ from pushforward.couplings import ExactOT
 from pushforward.fields import Endpoint
 from pushforward.flow import Flow, resolve
 from pushforward.objectives import FlowMatching
-from pushforward.paths import Affine, CondOT, Cosine, VarianceExploding
+from pushforward.paths import Affine, CondOT, Cosine, LinearVP, VarianceExploding, VariancePreserving
 from pushforward.solvers import RK4, Euler
 
 SMALL = {"steps": 60, "batch_size": 64, "learning_rate": 5e-3}
@@ -193,6 +193,38 @@ def test_endpoint_flows_stop_where_their_velocity_is_regular():
     x = flow.sample(200, solver="RK4")
     assert torch.isfinite(x).all()
     assert (x.mean() - 3).abs() < 0.3
+
+
+@pytest.mark.parametrize("head", ["Endpoint", "Score"])
+@pytest.mark.parametrize("schedule", [CondOT(), VariancePreserving(), LinearVP()], ids=repr)
+def test_samples_of_singular_heads_keep_no_noise_of_the_path(schedule, head):
+    """The exact network of N(2, 0.001^2): before the last jump its rows are 0.003 (CondOT) to 0.09 (LinearVP) wide."""
+
+    class Exact(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.gain = nn.Parameter(torch.ones(()))
+
+        def forward(self, x, t, cond=None):
+            c = schedule(t[:, None])
+            gap = (x - 2 * c.alpha) / (1e-6 * c.alpha**2 + c.sigma**2)
+            return self.gain.detach() * (2 + 1e-6 * c.alpha * gap if head == "Endpoint" else -gap) + 0 * self.gain
+
+    flow = Flow(
+        path=Affine(schedule),
+        objective={"type": "FlowMatching", "head": head},
+        net=Exact(),
+        training={"steps": 1, "batch_size": 8, "ema": None},
+        transform=pf.data.Identity(),
+        seed=0,
+    ).fit(torch.full((8, 2), 2.0))
+    way = flow.trajectory(500, steps=100)
+    assert way.times[-1] == 1
+    assert len(way.xs) == len(way.times) == 102
+    assert torch.equal(way.xs[-1], way.x)
+    assert way.x.std() < 0.003
+    assert (way.x.mean() - 2).abs() < 0.001
+    torch.testing.assert_close(flow.transport(torch.zeros(1, 2)), torch.full((1, 2), 2.0), rtol=0, atol=0.003)
 
 
 def test_steps_and_solvers_can_be_named(plain):

@@ -144,3 +144,20 @@ def test_a_field_without_a_plain_side_has_no_interval():
     """Asked of __post_init__ itself: while tests run, beartype refuses the argument first."""
     with pytest.raises(Incompatible, match="Interval got function, expected a guidance"):
         Interval.__post_init__(SimpleNamespace(guidance=good, low=0.2, high=0.8))
+
+
+class Regular:
+    """A field with a span."""
+
+    def __init__(self, low, high):
+        self.span = (low, high)
+
+    def __call__(self, x, t, cond=None):
+        return x
+
+
+@every
+def test_a_guided_field_may_be_followed_where_its_parts_may(make):
+    assert make(2.0).span == (0.0, 1.0)
+    low, high = make(2.0, Regular(0.1, 0.9), Regular(0.0, 0.8)).span
+    assert (low, high) == (0.1, 0.8 if "autoguidance" in str(make(2.0)).lower() else 0.9)

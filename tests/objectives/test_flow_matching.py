@@ -1,6 +1,7 @@
 """The regression objective: its minimum, its stationary point, its weights and its gradients."""
 
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -18,9 +19,19 @@ from pushforward.objectives import (
     One,
     Stratified,
     Uniform,
+    VelocityLoss,
 )
 from pushforward.oracles import reference_mixture
-from pushforward.paths import Affine, Brownian, CondOT, Cosine, VariancePreserving
+from pushforward.paths import (
+    Affine,
+    Brownian,
+    CondOT,
+    Cosine,
+    LinearVP,
+    Polynomial,
+    VarianceExploding,
+    VariancePreserving,
+)
 
 
 class Constant(nn.Module):
@@ -90,44 +101,99 @@ def test_every_parameter_gets_a_finite_gradient(head, event):
     assert all(torch.isfinite(p.grad).all() and p.grad.abs().sum() > 0 for p in net.parameters())
 
 
-@pytest.mark.parametrize("schedule", [CondOT(), Cosine(), VariancePreserving()], ids=repr)
-@pytest.mark.parametrize(("weight", "head"), [(NoiseLoss, Noise()), (EndpointLoss, Endpoint())])
-def test_weights_turn_the_velocity_loss_into_the_other_heads_loss(schedule, weight, head):
-    """|dv|^2 = (W/alpha)^2 |d eps|^2 = (W/sigma)^2 |dD|^2: the same error seen by two heads costs the same."""
-    path, g = Affine(schedule), torch.Generator().manual_seed(0)
-    t = torch.linspace(0.1, 0.9, 9, dtype=torch.float64)
-    pairs = Pairs(tuple(torch.randn(9, 2, generator=g, dtype=torch.float64) for _ in range(2)))
-    point = path.sample(pairs, t)
-    wrong = head.target(path, point) + torch.randn(9, 2, generator=g, dtype=torch.float64)
-    law = head.law(wrong, point.x, t)
-    as_velocity = Velocity().law(head.velocity(path, law, point.x, t), point.x, t)
-    torch.testing.assert_close(
-        weight(schedule)(t) * as_velocity.loss(path.velocity(point)),
-        law.loss(head.target(path, point)),
-        rtol=1e-8,
-        atol=1e-10,
-    )
+NAMED = [VelocityLoss(), EndpointLoss(), NoiseLoss(), Likelihood(), MinSNR()]
+SCHEDULES = [CondOT(), CondOT(0.05), Polynomial(2), Cosine(), LinearVP(), VariancePreserving(), VarianceExploding()]
+each_named = pytest.mark.parametrize("weight", NAMED, ids=repr)
+each_schedule = pytest.mark.parametrize("schedule", SCHEDULES, ids=repr)
 
 
-def test_likelihood_weight_is_half_the_slope_of_the_log_ratio_on_the_noise_loss():
-    """(1/2) d logSNR/dt = W/(alpha sigma) on the eps-loss, so alpha/(sigma W) on the v-loss; CondOT: t/(1-t)."""
+def says(head, path, velocity):
+    """A network that says in the terms of `head` what `velocity` says."""
+
+    def net(x, t, cond=None):
+        v = velocity(x, t)
+        ends = path.estimate(v, x, t)
+        sigma = path.coeffs(t).sigma[:, None]
+        return {Velocity(): v, Endpoint(): ends.x1, Noise(): ends.x0, Score(): -ends.x0 / sigma}[head]
+
+    return net
+
+
+@each_named
+@each_schedule
+def test_a_named_loss_is_the_same_for_every_head(schedule, weight):
+    """A wrong answer costs the same whoever gives it; on the path's own schedule, which no one repeats."""
+    path, pairs = Affine(schedule), batch_of(64)
+    wrong = lambda x, t: (3 * x).sin() + t[:, None]
+    losses = [
+        FlowMatching(path, head, times=Uniform(0.02, 0.98), weight=weight)(
+            says(head, path, wrong), pairs, generator=seeded(1)
+        ).value
+        for head in (Velocity(), Endpoint(), Noise(), Score())
+    ]
+    for loss in losses[1:]:
+        torch.testing.assert_close(loss, losses[0], rtol=1e-8, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("weight", "head"), [(NoiseLoss(), Noise()), (EndpointLoss(), Endpoint()), (VelocityLoss(), Velocity())]
+)
+@each_schedule
+def test_a_loss_named_after_a_head_is_its_plain_loss(schedule, weight, head):
+    path, pairs, net = Affine(schedule), batch_of(64), lambda x, t, cond: x
+    loss = lambda **plain: FlowMatching(path, head, **plain)(net, pairs, generator=seeded(2)).value
+    assert torch.equal(loss(weight=weight), loss())
+
+
+def test_the_score_head_under_the_noise_loss_is_the_noise_head():
+    """A zero network: |sigma (0 + x0 / sigma)|^2 = |x0|^2, at t = 1 too; the plain loss of the score diverges."""
+    pairs, net = batch_of(4096), lambda x, t, cond: 0 * x
+    loss = lambda head, **parts: FlowMatching(Affine(), head, **parts)(net, pairs, generator=seeded(0)).value
+    torch.testing.assert_close(loss(Score(), weight=NoiseLoss()), loss(Noise()))
+    assert loss(Score()) > 100
+    late = {"times": Uniform(0.5, 1.0), "draw": lambda size, like, *, generator=None: like.new_ones(size)}
+    torch.testing.assert_close(loss(Score(), weight=NoiseLoss(), **late), loss(Noise(), **late))
+
+
+@each_named
+@each_schedule
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+def test_the_velocity_head_sees_every_named_loss_at_both_ends(schedule, weight, dtype):
+    """Where alpha, sigma and W vanish together only their ratio counts: alpha / W is t / n for Polynomial(n)."""
+    objective = FlowMatching(Affine(schedule), weight=weight)
+    assert torch.isfinite(objective._weigh(torch.tensor([0.0, 1.0], dtype=dtype))).all()
+    if schedule == Polynomial(2) and weight == NoiseLoss():
+        t = torch.tensor([0.0, 1e-3, 0.5, 1.0], dtype=dtype)
+        torch.testing.assert_close(objective._weigh(t), (t / 2) ** 2, rtol=1e-5, atol=1e-8)
+
+
+def test_published_weights_on_the_velocity_loss():
     t = torch.linspace(0.1, 0.9, 9, dtype=torch.float64)
-    torch.testing.assert_close(Likelihood()(t), t / (1 - t))
+    on = lambda weight, path=None: FlowMatching(path or Affine(), weight=weight)._weigh(t)
+    torch.testing.assert_close(on(VelocityLoss()), torch.ones_like(t))
+    torch.testing.assert_close(on(EndpointLoss()), (1 - t) ** 2)
+    torch.testing.assert_close(on(NoiseLoss()), t**2)
+    torch.testing.assert_close(on(Likelihood()), t / (1 - t))
+    torch.testing.assert_close(on(MinSNR(5.0)), (t / (1 - t)).square().clamp(max=5.0) * (1 - t) ** 2)
+    # half the slope of the log ratio on the noise loss
     c = VariancePreserving()(t)
-    on_noise = Likelihood(VariancePreserving())(t) / NoiseLoss(VariancePreserving())(t)
-    torch.testing.assert_close(on_noise, c.wronskian / (c.alpha * c.sigma))
-
-
-def test_min_snr_is_the_denoising_loss_clipped():
-    t = torch.tensor([0.2, 0.9], dtype=torch.float64)
-    ratio = MinSNR(gamma=5.0)(t) / EndpointLoss()(t)
-    torch.testing.assert_close(ratio, torch.tensor([0.0625, 5.0], dtype=torch.float64))
+    path = Affine(VariancePreserving())
+    slope = on(Likelihood(), path) / on(NoiseLoss(), path)
+    torch.testing.assert_close(slope, c.wronskian / (c.alpha * c.sigma))
     with pytest.raises(InvalidInput, match="gamma"):
         MinSNR(gamma=0.0)
 
 
-def test_one_weighs_nothing():
+def test_functions_of_time_weigh_the_loss_of_the_head_as_it_is():
+    pairs, net = batch_of(64), lambda x, t, cond: 0 * x
+    loss = lambda w: FlowMatching(head=Noise(), weight=w)(net, pairs, generator=seeded(0)).value
+    torch.testing.assert_close(loss(lambda t: torch.full_like(t, 3.0)), 3 * loss(One()))
     assert torch.equal(One()(torch.rand(3)), torch.ones(3))
+
+
+def test_a_named_loss_needs_to_know_both_ends():
+    with pytest.raises(Incompatible, match=r"NoiseLoss compares .* without latent noise"):
+        FlowMatching(Affine(CondOT(), latent=Brownian()), weight=NoiseLoss())
 
 
 def test_row_weights_count():
@@ -185,3 +251,26 @@ def test_senseless_parts_are_refused_at_construction():
         FlowMatching(Affine(CondOT(), latent=Brownian()), head=Endpoint())
     with pytest.raises(InvalidInput, match="cond_drop"):
         FlowMatching(cond_drop=1.5)
+
+
+@pytest.mark.parametrize(
+    ("name", "part", "match"),
+    [
+        ("path", CondOT(), r"FlowMatching.path is CondOT\(.*\), expected a path such as Affine\(CondOT\(\)\)"),
+        ("path", Affine, r"FlowMatching.path is the class Affine, expected an instance; write Affine\(\)"),
+        ("head", Noise, r"FlowMatching.head is the class Noise, expected an instance; write Noise\(\)"),
+        ("times", Stratified(), "FlowMatching.times is Stratified"),
+        ("draw", LogitNormal(), "FlowMatching.draw is LogitNormal"),
+        ("weight", 2.0, "FlowMatching.weight is 2.0, expected a function"),
+    ],
+)
+def test_parts_of_another_kind_are_refused_at_construction(name, part, match):
+    """Asked of __post_init__ itself: while tests run, beartype refuses the arguments first."""
+    parts = {field: getattr(FlowMatching(), field) for field in FlowMatching.__dataclass_fields__} | {name: part}
+    with pytest.raises(Incompatible, match=match):
+        FlowMatching.__post_init__(SimpleNamespace(**parts))
+
+
+def test_pairs_of_different_shapes_are_refused():
+    with pytest.raises(InvalidInput, match=r"x0 has shape \[4, 2\] and x1 has \[4, 3\]"):
+        FlowMatching()(nn.Identity(), Pairs((torch.zeros(4, 2), torch.zeros(4, 3))))

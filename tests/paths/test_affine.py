@@ -1,9 +1,11 @@
 """The law of paths, the ends, the pivot between parametrisations, and the change of schedule."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
-from pushforward.core import Coeffs, Estimate, Incompatible, Pairs, jvp
+from pushforward.core import Coeffs, Estimate, Incompatible, InvalidInput, Pairs, jvp
 from pushforward.core.state import align
 from pushforward.fields import Dirac
 from pushforward.paths import (
@@ -18,6 +20,7 @@ from pushforward.paths import (
     VarianceExploding,
     VariancePreserving,
 )
+from pushforward.spaces import Euclidean
 
 SCHEDULES = [CondOT(), CondOT(0.05), Polynomial(2), Cosine(), LinearVP(), VariancePreserving(), VarianceExploding()]
 PATHS = [Affine(s) for s in SCHEDULES] + [
@@ -124,6 +127,49 @@ def test_only_flat_spaces_add_points():
 
     with pytest.raises(Incompatible, match="Euclidean"):
         Affine(CondOT(), space=Curved())
+
+
+@pytest.mark.parametrize(
+    ("schedule", "latent", "match"),
+    [
+        (Cosine, None, r"Affine.schedule is the class Cosine, expected an instance; write Cosine\(\)"),
+        ("cosine", None, r"Affine.schedule is 'cosine', expected times to alpha, .* CondOT\(\)"),
+        (CondOT(), 0.1, r"Affine.latent is 0.1, expected times to gamma .* Constant\(0.1\)"),
+        (CondOT(), Brownian, "Affine.latent is the class Brownian"),
+    ],
+)
+def test_parts_of_another_kind_are_refused(schedule, latent, match):
+    """Asked of __post_init__ itself: while tests run, beartype refuses the arguments first."""
+    with pytest.raises(Incompatible, match=match):
+        Affine.__post_init__(SimpleNamespace(schedule=schedule, latent=latent, space=Euclidean()))
+
+
+def test_plain_functions_are_schedules_and_latents():
+    straight = lambda t: Coeffs(t, 1 - t, torch.ones_like(t), -torch.ones_like(t))
+    path = Affine(straight, latent=lambda t: (0 * t, 0 * t))
+    pairs, t = pairs_of(3), torch.linspace(0, 1, 16, dtype=torch.float64)
+    torch.testing.assert_close(path.sample(pairs, t).x, Affine(CondOT()).sample(pairs, t).x)
+
+
+@pytest.mark.parametrize(
+    ("x0", "x1", "match"),
+    [
+        (torch.zeros(4, 2), torch.zeros(4, 3), r"x0 has shape \[4, 2\] and x1 has \[4, 3\]"),
+        (torch.zeros(4, 1), torch.zeros(4, 3), r"\[4, 1\] and x1 has \[4, 3\]"),
+        ({"a": torch.zeros(4, 2)}, torch.zeros(4, 2), r"\{a: \[4, 2\]\} and x1 has \[4, 2\]"),
+    ],
+)
+def test_ends_of_different_shapes_are_refused(x0, x1, match):
+    with pytest.raises(InvalidInput, match=match):
+        Affine().sample(Pairs((x0, x1)), torch.full((4,), 0.5))
+
+
+@pytest.mark.parametrize("latent", [Brownian, Constant])
+@pytest.mark.parametrize("scale", [-1.0, float("nan"), float("inf")])
+def test_senseless_widths_of_latent_noise_are_refused(latent, scale):
+    assert latent(0.0)(torch.full((1,), 0.5))[0] == 0
+    with pytest.raises(InvalidInput, match=f"{latent.__name__} needs a finite scale >= 0, got {scale}"):
+        latent(scale)
 
 
 @pytest.mark.parametrize("new", SCHEDULES, ids=repr)

@@ -83,7 +83,14 @@ def test_pure_data_is_time_one(schedule):
 
 @pytest.mark.parametrize(
     "build",
-    [lambda: Polynomial(0.5), lambda: VariancePreserving(3.0, 1.0), lambda: VarianceExploding(1.0, 0.1)],
+    [
+        lambda: CondOT(1.0),
+        lambda: CondOT(-0.1),
+        lambda: CondOT(float("nan")),
+        lambda: Polynomial(0.5),
+        lambda: VariancePreserving(3.0, 1.0),
+        lambda: VarianceExploding(1.0, 0.1),
+    ],
 )
 def test_senseless_schedules_are_refused(build):
     with pytest.raises(InvalidInput, match="got"):

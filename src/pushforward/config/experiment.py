@@ -10,7 +10,7 @@ from torch import nn
 
 from pushforward.config.build import Partial
 from pushforward.config.schema import Config
-from pushforward.core import AffinePath, Field, Path, State, align, map_state, require
+from pushforward.core import AffinePath, Field, Path, State, align, like, map_state, require
 from pushforward.data import Dataset
 from pushforward.guidance import ClassifierFree
 from pushforward.training import Feed, Trained, train
@@ -43,7 +43,7 @@ def start(path: Path, x0: State, t: torch.Tensor, *, back: bool = False) -> Stat
     if not isinstance(path, AffinePath):
         return x0
     sigma = path.coeffs(t).sigma
-    return map_state(lambda leaf: leaf / align(sigma, leaf) if back else align(sigma, leaf) * leaf, x0)
+    return map_state(lambda x: like(x / align(sigma, x) if back else align(sigma, x) * x, x), x0)
 
 
 @dataclass(frozen=True)

@@ -276,6 +276,7 @@ METHODS: tuple[Method, ...] = (
             "LogitNormal",
             "ModeSD3",
             "Beta",
+            "VelocityLoss",
             "NoiseLoss",
             "EndpointLoss",
             "Likelihood",

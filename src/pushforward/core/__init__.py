@@ -4,8 +4,9 @@ What every room speaks. Nothing here knows a method, a network or a data set, an
 """
 
 from pushforward.core.autodiff import Divergence, Exact, Hutchinson, jvp
-from pushforward.core.errors import Incompatible, InvalidInput, Mendable, RunFailed, nearest, require
+from pushforward.core.errors import Incompatible, InvalidInput, Mendable, RunFailed, nearest, require, require_part
 from pushforward.core.protocols import (
+    AffineHead,
     AffinePath,
     Coupling,
     EndpointPath,
@@ -20,6 +21,7 @@ from pushforward.core.protocols import (
     Smooth,
     Solver,
     Space,
+    span_of,
 )
 from pushforward.core.random import Gen, generator_from, rand, randn, randn_like
 from pushforward.core.records import Coeffs, Estimate, Loss, Pairs, Point, Step
@@ -34,12 +36,17 @@ from pushforward.core.state import (
     drop_condition,
     event_size,
     leaves,
+    like,
     map_state,
     null_condition,
+    same_shape,
+    shapes,
     take,
+    time_dtype,
 )
 
 __all__ = [
+    "AffineHead",
     "AffinePath",
     "Coeffs",
     "Cond",
@@ -80,6 +87,7 @@ __all__ = [
     "generator_from",
     "jvp",
     "leaves",
+    "like",
     "map_state",
     "nearest",
     "null_condition",
@@ -87,5 +95,10 @@ __all__ = [
     "randn",
     "randn_like",
     "require",
+    "require_part",
+    "same_shape",
+    "shapes",
+    "span_of",
     "take",
+    "time_dtype",
 ]

@@ -2,8 +2,9 @@
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
-__all__ = ["Incompatible", "InvalidInput", "Mendable", "RunFailed", "nearest", "require"]
+__all__ = ["Incompatible", "InvalidInput", "Mendable", "RunFailed", "nearest", "require", "require_part"]
 
 
 class Mendable(Exception):
@@ -26,6 +27,14 @@ def require(condition: bool, message: str, error: type[Mendable] = InvalidInput)
     """Raise `error(message)` unless `condition` holds."""
     if not condition:
         raise error(message)
+
+
+def require_part(name: str, part: Any, kind: Any, expected: str) -> None:
+    """Raise `Incompatible` unless `part` is an instance of `kind`, a Protocol, class or union, and no class itself."""
+    if isinstance(part, type):
+        raise Incompatible(f"{name} is the class {part.__name__}, expected an instance; write {part.__name__}()")
+    if not isinstance(part, kind):
+        raise Incompatible(f"{name} is {part!r}, expected {expected}")
 
 
 def nearest(name: str, candidates: Iterable[str]) -> str:

@@ -26,6 +26,7 @@ __all__ = [
     "Smooth",
     "Solver",
     "Space",
+    "span_of",
 ]
 
 
@@ -109,6 +110,14 @@ class AffinePath(EndpointPath, Protocol):
         """Both ends from a velocity: the one pivot between all parametrisations."""
         ...
 
+    def from_endpoint(self, x1: State, x: State, t: Tensor) -> Estimate:
+        """Both ends from E[x1 | x_t], which stays as it is."""
+        ...
+
+    def from_noise(self, x0: State, x: State, t: Tensor) -> Estimate:
+        """Both ends from E[x0 | x_t], which stays as it is."""
+        ...
+
 
 @runtime_checkable
 class Coupling(Protocol):
@@ -135,8 +144,7 @@ class Law(Protocol):
 class Head(Protocol):
     """What the network is asked for, and how its answer becomes a velocity."""
 
-    @property
-    def span(self) -> tuple[float, float]:
+    def span(self, path: Path) -> tuple[float, float]:
         """The part of [0, 1] on which that velocity is regular, so that samplers know where to start and stop."""
         ...
 
@@ -158,10 +166,29 @@ class Head(Protocol):
 
 
 @runtime_checkable
+class AffineHead(Head, Protocol):
+    """A head for affine paths: its quantity tells both ends, and its errors are those of every other such head."""
+
+    def error(self, c: Coeffs) -> Tensor:
+        """Size `[B]` of its error where the velocity's is W; sigma for data, alpha for noise."""
+        ...
+
+    def estimate(self, path: AffinePath, law: Law, x: State, t: Tensor) -> Estimate:
+        """Both ends from `law`; an end that the network says is handed on as it is."""
+        ...
+
+
+@runtime_checkable
 class Field(Protocol):
     """Motion at x and t; any callable of this shape is one."""
 
     def __call__(self, x: State, t: Tensor, cond: Cond = None) -> State: ...
+
+
+def span_of(*fields: Any) -> tuple[float, float]:
+    """The times at which all of these fields are regular: their common `span`; a field without one has [0, 1]."""
+    spans = [getattr(field, "span", (0.0, 1.0)) for field in fields]
+    return (max(low for low, _ in spans), min(high for _, high in spans))
 
 
 @runtime_checkable

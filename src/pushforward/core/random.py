@@ -7,6 +7,8 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
+from pushforward.core.state import time_dtype
+
 __all__ = ["Gen", "generator_from", "rand", "randn", "randn_like"]
 
 Gen: TypeAlias = torch.Generator | None
@@ -23,15 +25,14 @@ def generator_from(seed: int, *stream: int | str, device: torch.device | str = "
     return torch.Generator(device).manual_seed(int.from_bytes(digest, "little") >> 1)
 
 
-def _home(like: Tensor, generator: Gen) -> tuple[torch.device, torch.dtype]:
-    dtype = like.dtype if like.dtype.is_floating_point else torch.get_default_dtype()
-    return (like.device if generator is None else generator.device), dtype
+def _home(like: Tensor, generator: Gen) -> torch.device:
+    return like.device if generator is None else generator.device
 
 
 def randn(shape: Sequence[int], like: Tensor, *, generator: Gen = None) -> Tensor:
     """Standard normal draws of `shape` with the device and floating dtype of `like`."""
-    device, dtype = _home(like, generator)
-    return torch.randn(tuple(shape), generator=generator, device=device, dtype=dtype).to(like.device)
+    dtype = like.dtype if like.dtype.is_floating_point else torch.get_default_dtype()
+    return torch.randn(tuple(shape), generator=generator, device=_home(like, generator), dtype=dtype).to(like.device)
 
 
 def randn_like(x: Tensor, *, generator: Gen = None) -> Tensor:
@@ -40,6 +41,6 @@ def randn_like(x: Tensor, *, generator: Gen = None) -> Tensor:
 
 
 def rand(shape: Sequence[int], like: Tensor, *, generator: Gen = None) -> Tensor:
-    """Uniform draws on [0, 1) of `shape` with the device and floating dtype of `like`."""
-    device, dtype = _home(like, generator)
-    return torch.rand(tuple(shape), generator=generator, device=device, dtype=dtype).to(like.device)
+    """Uniform draws on [0, 1) of `shape` with the device of `like`, in its floating dtype but float32 at least."""
+    dtype = time_dtype(like)
+    return torch.rand(tuple(shape), generator=generator, device=_home(like, generator), dtype=dtype).to(like.device)

@@ -20,9 +20,13 @@ __all__ = [
     "drop_condition",
     "event_size",
     "leaves",
+    "like",
     "map_state",
     "null_condition",
+    "same_shape",
+    "shapes",
     "take",
+    "time_dtype",
 ]
 
 State: TypeAlias = Tensor | Mapping[str, Tensor]
@@ -42,6 +46,25 @@ def map_state(f: Callable[..., Tensor], x: S, *rest: Any) -> S:
 def leaves(x: State) -> list[Tensor]:
     """The tensors of a state, in the order of its keys."""
     return list(x.values()) if isinstance(x, Mapping) else [x]
+
+
+def same_shape(x: Any, y: Any) -> bool:
+    """Whether two states have the same leaves, of the same shapes; nothing is broadcast."""
+    if isinstance(x, Mapping) and isinstance(y, Mapping):
+        return x.keys() == y.keys() and all(same_shape(x[name], y[name]) for name in x)
+    return isinstance(x, Tensor) and isinstance(y, Tensor) and x.shape == y.shape
+
+
+def shapes(x: Any) -> str:
+    """The shape of a state, for messages.
+
+    Example:
+        >>> shapes({"a": torch.zeros(3, 2), "b": torch.zeros(3)})
+        '{a: [3, 2], b: [3]}'
+    """
+    if isinstance(x, Mapping):
+        return "{" + ", ".join(f"{name}: {shapes(leaf)}" for name, leaf in x.items()) + "}"
+    return str(list(x.shape)) if isinstance(x, Tensor) else type(x).__name__
 
 
 def batch_size(x: State) -> int:
@@ -79,17 +102,30 @@ def align(t: Tensor, x: Tensor) -> Tensor:
     return t.reshape(t.shape + (1,) * (x.ndim - t.ndim))
 
 
+def like(value: Tensor, *states: Tensor) -> Tensor:
+    """`value` in the dtype of the states it was made of, so that float32 coefficients do not promote a bf16 state."""
+    dtype = states[0].dtype
+    for other in states[1:]:
+        dtype = torch.promote_types(dtype, other.dtype)
+    return value.to(dtype) if dtype.is_floating_point else value
+
+
 def dot(x: State, y: State) -> Tensor:
     """Inner product of every row, `[B]`, over all event axes and leaves."""
     rows = [(p * q)[..., None].flatten(1).sum(1) for p, q in zip(leaves(x), leaves(y), strict=True)]
     return torch.stack(rows).sum(0) if len(rows) > 1 else rows[0]
 
 
+def time_dtype(x: Tensor) -> torch.dtype:
+    """In which times of a state are kept: its dtype, but float32 at least; bf16 has 128 times between 1/2 and 1."""
+    dtype = x.dtype if x.dtype.is_floating_point else torch.get_default_dtype()
+    return torch.promote_types(dtype, torch.float32)
+
+
 def broadcast_time(t: Tensor | float, x: State) -> Tensor:
-    """`t` as `[B]` on the device of `x`, in its floating dtype; the door through which scalar times enter."""
+    """`t` as `[B]` on the device of `x`, in its `time_dtype`; the door through which scalar times enter."""
     leaf = leaves(x)[0]
-    dtype = leaf.dtype if leaf.dtype.is_floating_point else torch.get_default_dtype()
-    t = torch.as_tensor(t, dtype=dtype, device=leaf.device)
+    t = torch.as_tensor(t, dtype=time_dtype(leaf), device=leaf.device)
     if t.ndim == 0:
         return t.repeat(leaf.shape[0])  # own memory: forward mode refuses what `expand` gives
     if t.shape != leaf.shape[:1]:

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from pushforward.core import State, dot, leaves, map_state
+from pushforward.core import InvalidInput, State, dot, event_size, map_state, same_shape, shapes
 
 __all__ = ["Dirac"]
 
@@ -15,11 +15,17 @@ class Dirac(NamedTuple):
     .. math:: \ell(m, y) = \tfrac1d \lVert m - y \rVert^2
 
     Shapes: `mean` and targets `[B, *E]` (or mappings); the loss is the mean over all coordinates, `[B]`.
+    Raises: `InvalidInput` for a mean that is not shaped like its target: broadcasting would mix coordinates or rows.
     """
 
     mean: State
 
     def loss(self, target: State) -> Tensor:
         """Squared error of every row, mean over its coordinates."""
+        if not same_shape(self.mean, target):  # before the message is made: this runs at every training step
+            raise InvalidInput(
+                f"the network gave shape {shapes(self.mean)} for targets of shape {shapes(target)}; let it return one "
+                "number per coordinate of the target"
+            )
         gap = map_state(lambda m, y: (m - y).float() if m.dtype.itemsize < 4 else m - y, self.mean, target)
-        return dot(gap, gap) / sum(leaf[0].numel() for leaf in leaves(gap))
+        return dot(gap, gap) / event_size(gap)

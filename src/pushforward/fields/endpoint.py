@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from pushforward.core import Law, Path, Point, State
+from pushforward.core import AffinePath, Coeffs, Estimate, Law, Path, Point, State
 from pushforward.fields.dirac import Dirac
-from pushforward.fields.ends import require_endpoint
+from pushforward.fields.ends import regular, require_endpoint
 
 __all__ = ["Endpoint"]
 
@@ -18,17 +18,17 @@ class Endpoint:
     .. math:: D_\theta(x, t) \approx \mathrm E[x_1 \,|\, x_t = x], \qquad
               v = \tfrac{\sigma'}{\sigma}\, x + \tfrac{W}{\sigma}\, D
 
-    Singular at t = 1, where sigma is 0: `span` is where the velocity may be followed.
+    Singular at t = 1 where sigma is 0 there: `span` is where the velocity may be followed, and the network's own answer
+    at its end (`NetEstimator(field)(x, t).x1`) takes the last noise away, as `Flow.sample` does.
 
     Source: the x1-prediction of Lipman et al., Flow Matching Guide and Code (2024), https://arxiv.org/abs/2412.06264.
 
     Raises: `Incompatible` (`check`) on a path whose motion does not follow from the law of x1.
     """
 
-    @property
-    def span(self) -> tuple[float, float]:
+    def span(self, path: Path) -> tuple[float, float]:
         """Where the velocity is regular."""
-        return (0.0, 1.0 - 1e-3)
+        return regular(path, sigma=True)
 
     def check(self, path: Path) -> None:
         """The path must give a motion from p(x1 | x_t)."""
@@ -45,3 +45,11 @@ class Endpoint:
     def velocity(self, path: Path, law: Law, x: State, t: Tensor) -> State:
         """The path's motion towards the estimated end."""
         return require_endpoint(path, "Endpoint").drift(law, x, t)
+
+    def estimate(self, path: AffinePath, law: Law, x: State, t: Tensor) -> Estimate:
+        """Both ends; the data end is what the network says."""
+        return path.from_endpoint(law.mean, x, t)
+
+    def error(self, c: Coeffs) -> Tensor:
+        """Size of its error, in the unit that all heads share."""
+        return c.sigma

@@ -1,8 +1,27 @@
 """Which paths let a network speak of their ends."""
 
+import torch
+
 from pushforward.core import AffinePath, EndpointPath, Incompatible, Path, require
 
-__all__ = ["require_affine", "require_endpoint"]
+__all__ = ["regular", "require_affine", "require_endpoint"]
+
+EDGE = 1e-3  # a coefficient below it counts as zero, and so much of time is left out where one vanishes
+
+
+def regular(path: Path, *, alpha: bool = False, sigma: bool = False) -> tuple[float, float]:
+    """The times at which a velocity divided by `alpha`, by `sigma` or by both is regular.
+
+    [0, 1] where neither vanishes at its end (variance exploding, CondOT(sigma_min)); otherwise 1e-3 of time is left out
+    there. It is time that is left out and not a noise level: towards sigma = 0 the velocity of a square-root schedule
+    is so steep that a step of 1/100 over its last 1e-5 would throw the state away. What noise is left at the end
+    (sigma 0.001 for CondOT, 0.01 VP, 0.045 LinearVP) is taken away by a last jump to E[x1 | x_t].
+    """
+    low, high = not alpha, not sigma
+    if isinstance(path, AffinePath):
+        c = path.coeffs(torch.tensor([0.0, 1.0], dtype=torch.float64))
+        low, high = low or bool(c.alpha[0] >= EDGE), high or bool(c.sigma[1] >= EDGE)
+    return (0.0 if low else EDGE, 1.0 if high else 1.0 - EDGE)
 
 
 def _require_no_latent(path: Path, head: str) -> None:

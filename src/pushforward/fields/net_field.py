@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from pushforward.core import Cond, Estimate, Head, Law, Path, State
+from pushforward.core import AffineHead, Cond, Estimate, Head, Law, Path, State
 from pushforward.fields.ends import require_affine
 
 __all__ = ["NetEstimator", "NetField"]
@@ -29,6 +29,11 @@ class NetField:
     def __post_init__(self) -> None:
         self.head.check(self.path)
 
+    @property
+    def span(self) -> tuple[float, float]:
+        """The times between which the velocity is regular, and may be followed."""
+        return self.head.span(self.path)
+
     def law(self, x: State, t: Tensor, cond: Cond = None) -> Law:
         """What the network says at `x` and `t`."""
         return self.head.law(self.net(x, t, cond), x, t)
@@ -40,9 +45,13 @@ class NetField:
 
 @dataclass(frozen=True)
 class NetEstimator:
-    r"""A network seen as an estimate of both ends, through the one pivot `path.estimate`.
+    r"""A network seen as an estimate of both ends.
 
     .. math:: \big(\mathrm E[x_1 | x_t = x],\ \mathrm E[x_0 | x_t = x]\big)
+
+    An end that the network says itself is handed on, not sent through the velocity and back; so a noise predictor gives
+    its x0 at t = 0 and a denoiser its x1 at t = 1, where the velocity is singular. The other end is not determined
+    there.
 
     Args:
         field: The velocity view of the network.
@@ -57,5 +66,7 @@ class NetEstimator:
 
     def __call__(self, x: State, t: Tensor, cond: Cond = None) -> Estimate:
         """Both ends seen from `x` and `t`."""
-        path = require_affine(self.field.path, "NetEstimator")
+        path, head = require_affine(self.field.path, "NetEstimator"), self.field.head
+        if isinstance(head, AffineHead):
+            return head.estimate(path, self.field.law(x, t, cond), x, t)
         return path.estimate(self.field(x, t, cond), x, t)

@@ -4,11 +4,13 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from pushforward.core import Law, Path, Point, State, align, map_state
+from pushforward.core import AffinePath, Coeffs, Estimate, Law, Path, Point, State, align, like, map_state
 from pushforward.fields.dirac import Dirac
-from pushforward.fields.ends import require_affine
+from pushforward.fields.ends import regular, require_affine
 
 __all__ = ["Score"]
+
+TINY = 1e-12  # keeps the target at sigma = 0 finite; `NoiseLoss` takes it back to x0
 
 
 @dataclass(frozen=True)
@@ -19,8 +21,8 @@ class Score:
               v = \tfrac{\alpha'}{\alpha}\, x + \tfrac{\sigma W}{\alpha}\, s
 
     With another source, or with a coupling that ties x0 to x1, the network still learns -E[x0 | x_t] / sigma and the
-    velocity is still right, but that quantity is no score. The target grows like 1 / sigma: weight the loss by
-    sigma^2 (`weights.NoiseLoss`) or train the `Noise` head.
+    velocity is still right, but that quantity is no score. The target grows like 1 / sigma, and its plain loss is not
+    integrable at t = 1: train with `weight=NoiseLoss()`, which is sigma^2 here, or train the `Noise` head.
 
     Source: Vincent, A Connection Between Score Matching and Denoising Autoencoders (2011); Song et al., Score-Based
         Generative Modeling through SDEs (ICLR 2021), https://arxiv.org/abs/2011.13456.
@@ -28,10 +30,9 @@ class Score:
     Raises: `Incompatible` (`check`) on a path that is not affine, or has latent noise.
     """
 
-    @property
-    def span(self) -> tuple[float, float]:
+    def span(self, path: Path) -> tuple[float, float]:
         """Where the velocity is regular."""
-        return (1e-3, 1.0 - 1e-3)
+        return regular(path, alpha=True, sigma=True)
 
     def check(self, path: Path) -> None:
         """The path must be affine without latent noise."""
@@ -43,11 +44,20 @@ class Score:
 
     def target(self, path: Path, point: Point) -> State:
         """Score of the kernel p(x_t | x1)."""
-        sigma = require_affine(path, "Score").coeffs(point.t).sigma
-        return map_state(lambda e: -e / align(sigma, e), point.pairs.x0)
+        sigma = require_affine(path, "Score").coeffs(point.t).sigma.clamp_min(TINY)
+        return map_state(lambda e: like(-e / align(sigma, e), e), point.pairs.x0)
 
     def velocity(self, path: Path, law: Law, x: State, t: Tensor) -> State:
         """Velocity from the estimated score."""
         c = require_affine(path, "Score").coeffs(t)
         drag, pull = c.d_alpha / c.alpha, c.sigma * c.wronskian / c.alpha
-        return map_state(lambda p, s: align(drag, p) * p + align(pull, s) * s, x, law.mean)
+        return map_state(lambda p, s: like(align(drag, p) * p + align(pull, s) * s, p, s), x, law.mean)
+
+    def estimate(self, path: AffinePath, law: Law, x: State, t: Tensor) -> Estimate:
+        """Both ends; the source end is -sigma times the score."""
+        sigma = path.coeffs(t).sigma
+        return path.from_noise(map_state(lambda s: like(-align(sigma, s) * s, s), law.mean), x, t)
+
+    def error(self, c: Coeffs) -> Tensor:
+        """Size of its error, in the unit that all heads share."""
+        return c.alpha / c.sigma

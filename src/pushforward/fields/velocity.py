@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from pushforward.core import Law, Path, Point, State
+from pushforward.core import AffinePath, Coeffs, Estimate, Law, Path, Point, State
 from pushforward.fields.dirac import Dirac
 
 __all__ = ["Velocity"]
@@ -19,8 +19,7 @@ class Velocity:
     Source: Lipman et al., Flow Matching for Generative Modeling (ICLR 2023), https://arxiv.org/abs/2210.02747.
     """
 
-    @property
-    def span(self) -> tuple[float, float]:
+    def span(self, path: Path) -> tuple[float, float]:
         """Where the velocity is regular."""
         return (0.0, 1.0)
 
@@ -38,3 +37,11 @@ class Velocity:
     def velocity(self, path: Path, law: Law, x: State, t: Tensor) -> State:
         """The mean itself."""
         return law.mean
+
+    def estimate(self, path: AffinePath, law: Law, x: State, t: Tensor) -> Estimate:
+        """Both ends; neither where the speed vanishes."""
+        return path.estimate(law.mean, x, t)
+
+    def error(self, c: Coeffs) -> Tensor:
+        """Size of its error, in the unit that all heads share."""
+        return c.wronskian

@@ -27,6 +27,7 @@ from pushforward.config import (
     write_yaml,
 )
 from pushforward.core import (
+    AffinePath,
     Cond,
     Coupling,
     Field,
@@ -36,9 +37,12 @@ from pushforward.core import (
     Path,
     Solver,
     State,
+    broadcast_time,
     generator_from,
     map_state,
     require,
+    span_of,
+    time_dtype,
 )
 from pushforward.data import Arrays, Dataset, Standardise, Transform
 from pushforward.flow.frame import Frame, as_condition
@@ -249,8 +253,8 @@ class Flow(BaseEstimator):
         return self
 
     def _times(self, steps: int, like: Tensor) -> Tensor:
-        low, high = self.field_.head.span if hasattr(self.field_, "head") else (0.0, 1.0)  # pyright: ignore[reportAttributeAccessIssue]
-        return torch.linspace(low, high, steps + 1, dtype=like.dtype, device=like.device)
+        low, high = span_of(self.field_)
+        return torch.linspace(low, high, steps + 1, dtype=time_dtype(like), device=like.device)
 
     def _solve(
         self,
@@ -270,10 +274,24 @@ class Flow(BaseEstimator):
         method = sampling.solver if solver is None else solver
         method = build(method, Solver, "solver") if isinstance(method, str) else method
         times = self._times(steps, x)
-        field = guide(self.field_, guidance)
-        return solve(
-            field, x, times.flip(0) if reverse else times, solver=method, cond=cond, generator=generator, save=save
-        )
+        field, grid = guide(self.field_, guidance), times.flip(0) if reverse else times
+        solution = solve(field, x, grid, solver=method, cond=cond, generator=generator, save=save)
+        return solution if reverse or times[-1] == 1 else self._landed(solution, field, cond)
+
+    def _landed(self, solution: Solution, field: Field, cond: Cond) -> Solution:
+        """With a jump to E[x1 | x_t] where the field ends before 1: the last noise is taken away, not followed.
+
+        Source: Jolicoeur-Martineau et al., Adversarial score matching and improved sampling for image generation (ICLR
+            2021), https://arxiv.org/abs/2009.05475, the denoising step at the end.
+        """
+        path, x, times, xs = self.config_.path, solution.x, solution.times, solution.xs
+        if not isinstance(path, AffinePath):
+            return solution
+        t = broadcast_time(times[-1], x)
+        x1 = path.estimate(field(x, t, cond), x, t).x1
+        times = torch.cat([times, times.new_ones(1)])
+        xs = None if xs is None else map_state(lambda way, end: torch.cat([way, end[None]]), xs, x1)
+        return Solution(x1, times, xs, solution.nfe + 1)
 
     def condition(self, cond: Any, n: int) -> Cond:
         """`cond` for `n` rows, checked, on the network's device; see `sample`."""
@@ -348,7 +366,10 @@ class Flow(BaseEstimator):
         generator: Gen = None,
         save: bool = True,
     ) -> Solution:
-        """Like `sample`, with all states on the way, in model units: `xs` `[steps + 1, n, *E]`."""
+        """Like `sample`, with all states on the way, in model units: `xs` `[steps + 1, n, *E]`.
+
+        One more, the last jump, where the head's velocity is singular at t = 1 (`Endpoint`, `Score`).
+        """
         self._fitted()
         require(n >= 1, f"n: got {n}, expected at least 1")
         generator = generator or generator_from(self.config_.seed, "sample", device=self.device)

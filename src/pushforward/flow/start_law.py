@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from pushforward.config import start
-from pushforward.core import Path, State, batch_size, leaves
+from pushforward.core import Path, State, broadcast_time, leaves
 from pushforward.spaces import Euclidean
 
 __all__ = ["StartLaw"]
@@ -34,7 +34,7 @@ class StartLaw:
         space = self.path.space
         assert isinstance(space, Euclidean)
         first = leaves(x)[0]
-        t = torch.full((batch_size(x),), self.time, dtype=first.dtype, device=first.device)
+        t = broadcast_time(self.time, x)
         one = torch.ones((len(t), 1), dtype=first.dtype, device=first.device)
         scale = start(self.path, one, t)
         assert isinstance(scale, Tensor)

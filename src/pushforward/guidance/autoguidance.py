@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from pushforward.core import Cond, Field, State
+from pushforward.core import Cond, Field, State, span_of
 from pushforward.guidance.extrapolation import check_scale, extrapolate
 
 __all__ = ["Autoguidance"]
@@ -46,6 +46,11 @@ class Autoguidance:
 
     def __post_init__(self) -> None:
         check_scale("Autoguidance", self.scale)
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """The times at which it may be followed: those of both fields."""
+        return span_of(self.good, self.bad)
 
     @property
     def plain(self) -> Field:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pushforward.core import Cond, Field, State, align, dot, map_state, require
+from pushforward.core import Cond, Field, State, align, dot, map_state, require, span_of
 from pushforward.guidance.classifier_free import ClassifierFree
 from pushforward.guidance.extrapolation import check_scale, extrapolate, given, null_like, stacked
 
@@ -63,6 +63,11 @@ class CFGZeroStar:
             0 <= self.zero_until < 1,
             f"CFGZeroStar got zero_until={self.zero_until}, expected a time in [0, 1); 0 is no pause",
         )
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """The times at which it may be followed: those of its field."""
+        return span_of(self.field)
 
     @property
     def plain(self) -> Field:

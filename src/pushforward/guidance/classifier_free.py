@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-from pushforward.core import Cond, Field, State
+from pushforward.core import Cond, Field, State, span_of
 from pushforward.guidance.extrapolation import check_scale, extrapolate, given, null_like, stacked
 
 __all__ = ["ClassifierFree"]
@@ -46,6 +46,11 @@ class ClassifierFree:
 
     def __post_init__(self) -> None:
         check_scale("ClassifierFree", self.scale)
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """The times at which it may be followed: those of its field."""
+        return span_of(self.field)
 
     @property
     def plain(self) -> Field:

@@ -6,7 +6,7 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from pushforward.core import Cond, Field, Incompatible, State, align, map_state, require
+from pushforward.core import Cond, Field, Incompatible, State, align, map_state, require, span_of
 
 __all__ = ["Guidance", "Interval"]
 
@@ -78,6 +78,11 @@ class Interval:
             Incompatible,
         )
         require(self.low <= self.high, f"Interval got low={self.low} and high={self.high}, expected low <= high")
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """The times at which it may be followed: the guidance's."""
+        return span_of(self.guidance)
 
     def __call__(self, x: State, t: Tensor, cond: Cond = None) -> State:
         """The guided motion in the window, the plain one elsewhere."""

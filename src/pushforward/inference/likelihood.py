@@ -118,8 +118,9 @@ def log_prob(
         source: Law at the source: anything with `log_prob(x) -> [B]`, a space (its noise), or None for a standard
             normal.
         solver: A step, such as `RK4()` or `Dopri5()`.
-        times: Grid between source (its least time) and data (its greatest), in either order; 100 equal steps from 1
-            to 0 if None.
+        times: Grid between source (its least time) and data (its greatest), in either order; 100 equal steps if None,
+            from 1 to 0 or over the field's `span` where it has one. Where that ends before 1, what is given is the
+            density of data with the noise of that time (the source's, too, where it starts after 0).
         divergence: "exact" (about one evaluation per coordinate), "hutchinson" (one random probe, kept along the way:
             log p is unbiased, p is not), or a `core.Divergence` such as `Hutchinson(count=16)`.
         cond: Condition of every row.
@@ -127,14 +128,15 @@ def log_prob(
         generator: Draws the probes.
 
     Returns: `[B]`.
-    Raises: `InvalidInput` when the source does not give one number per row; `Incompatible` on spaces that are not flat.
+    Raises: `InvalidInput` when the source does not give one number per row, and for times that leave the field's
+        `span`; `Incompatible` on spaces that are not flat.
 
     Example:
         >>> log_prob(lambda x, t, cond: 0.5 * x, torch.zeros(1, 2), solver=pf.solvers.RK4())
         tensor([-2.8379])
     """
     density = _density(source, space)
-    grid = directed(times, x, reverse=True)
+    grid = directed(times, x, field, reverse=True)
     x0, growth = _follow(field, x, grid, solver=solver, divergence=divergence, cond=cond, generator=generator)
     return density(x0) - growth
 
@@ -165,6 +167,6 @@ def sample_with_log_prob(
         tensor([-2.8379])
     """
     density = _density(source, space)
-    grid = directed(times, x0, reverse=False)
+    grid = directed(times, x0, field, reverse=False)
     x1, growth = _follow(field, x0, grid, solver=solver, divergence=divergence, cond=cond, generator=generator)
     return x1, density(x0) + growth

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pushforward.core import Cond, Solver, State, dot, event_size, leaves, map_state
+from pushforward.core import Cond, InvalidInput, Solver, State, dot, event_size, leaves, map_state, span_of, time_dtype
 from pushforward.solvers import solve
 
 __all__ = ["Times", "directed", "round_trip_error", "transport"]
@@ -16,13 +16,21 @@ __all__ = ["Times", "directed", "round_trip_error", "transport"]
 Times: TypeAlias = Tensor | np.ndarray | Sequence[Any] | None
 
 
-def directed(times: Times, x: State, *, reverse: bool) -> Tensor:
+def directed(times: Times, x: State, field: Any, *, reverse: bool) -> Tensor:
     """The grid in the direction of travel, source to data or (`reverse`) data to source; None is 100 equal steps.
 
-    Data live at the later end whichever way the grid was written down, so that no order can be got wrong.
+    They span the times at which the field is regular, where it says which (`NetField.span`). Data live at the later end
+    whichever way the grid was written down, so that no order can be got wrong.
     """
-    leaf = leaves(x)[0]
-    grid = torch.linspace(0, 1, 101, dtype=leaf.dtype) if times is None else torch.as_tensor(times, dtype=leaf.dtype)
+    dtype = time_dtype(leaves(x)[0])
+    low, high = span_of(field)
+    grid = torch.linspace(low, high, 101, dtype=dtype) if times is None else torch.as_tensor(times, dtype=dtype)
+    # with room for the rounding of a float32 grid
+    if hasattr(field, "span") and bool(((grid < low - 1e-6) | (grid > high + 1e-6)).any()):
+        raise InvalidInput(
+            f"times run from {float(grid.min()):g} to {float(grid.max()):g}, but the velocity of this field is regular "
+            f"only from {low:g} to {high:g}; stay within (the field's span), or give no times"
+        )
     if grid.ndim == 0 or len(grid) < 2:
         return grid  # no direction; `solve` says what is wrong
     backwards = grid[-1] < grid[0]
@@ -40,19 +48,20 @@ def transport(
         field: Field, `field(x, t, cond)` shaped like `x`.
         x: State `[B, *E]`.
         solver: A step, such as `RK4()`.
-        times: Grid between source (its least time) and data (its greatest), in either order; 100 equal steps from 0 to
-            1 if None.
+        times: Grid between source (its least time) and data (its greatest), in either order; 100 equal steps if None,
+            from 0 to 1 or over the field's `span` where it has one.
         cond: Condition of every row.
         reverse: From data to source.
 
     Returns: `[B, *E]`.
+    Raises: `InvalidInput` for times that leave the field's `span`.
 
     Example:
         >>> latent = transport(lambda x, t, cond: x, torch.ones(1, 1), solver=pf.solvers.RK4(), reverse=True)
         >>> latent
         tensor([[0.3679]])
     """
-    return solve(field, x, directed(times, x, reverse=reverse), solver=solver, cond=cond).x
+    return solve(field, x, directed(times, x, field, reverse=reverse), solver=solver, cond=cond).x
 
 
 def round_trip_error(

@@ -10,7 +10,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from pushforward.core import Cond, Field, State, align, broadcast_time, dot, leaves, map_state, require
+from pushforward.core import Cond, Field, State, align, broadcast_time, dot, leaves, like, map_state, require
 
 __all__ = ["mean_over_rows", "velocity_moments"]
 
@@ -50,7 +50,7 @@ def velocity_moments(motion: Field | State, at: State, *, steps: int, cond: Cond
 
 def _shift(x: State, u: State, dt: Tensor) -> State:
     """x + dt u."""
-    return map_state(lambda p, q: p + align(dt, q) * q, x, u)
+    return map_state(lambda p, q: like(p + align(dt, q) * q, p), x, u)
 
 
 def _followed(field: Field, x: State, steps: int, cond: Cond) -> Iterator[tuple[Tensor, State]]:

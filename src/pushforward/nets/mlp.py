@@ -77,5 +77,5 @@ class MLP(nn.Module):
     def forward(self, x: Float[Tensor, "b *e"], t: Float[Tensor, " b"], cond: Cond = None) -> Float[Tensor, "b *e"]:
         """The network's answer, shaped like `x`."""
         check_events(x, t, self.shape)
-        h = self.first(torch.cat([x.flatten(1), t[:, None]], 1))
+        h = self.first(torch.cat([x.flatten(1), t[:, None].to(x.dtype)], 1))
         return self.rest(self.condition(h, cond)).reshape(x.shape)

@@ -6,7 +6,7 @@ An objective knows paths and heads, never data sets, solvers or the training loo
 from pushforward.objectives import times, weights
 from pushforward.objectives.flow_matching import FlowMatching, Term
 from pushforward.objectives.times import Antithetic, Beta, Independent, LogitNormal, ModeSD3, Stratified, Uniform
-from pushforward.objectives.weights import EndpointLoss, Likelihood, MinSNR, NoiseLoss, One
+from pushforward.objectives.weights import EndpointLoss, Likelihood, MinSNR, NoiseLoss, One, VelocityLoss
 
 __all__ = [
     "Antithetic",
@@ -23,6 +23,7 @@ __all__ = [
     "Stratified",
     "Term",
     "Uniform",
+    "VelocityLoss",
     "times",
     "weights",
 ]

@@ -2,17 +2,35 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import Protocol, cast, runtime_checkable
 
 from torch import Tensor, nn
 
-from pushforward.core import Gen, Head, Law, Loss, Pairs, Path, Point, drop_condition, leaves, require
+from pushforward.core import (
+    AffineHead,
+    AffinePath,
+    Gen,
+    Head,
+    Incompatible,
+    Law,
+    Loss,
+    Pairs,
+    Path,
+    Point,
+    drop_condition,
+    leaves,
+    require,
+    require_part,
+)
 from pushforward.fields import NetField, Velocity
 from pushforward.objectives.times import Draw, Independent, TimeLaw, Uniform
-from pushforward.objectives.weights import One, Weight
+from pushforward.objectives.weights import NamedLoss, One, Weight
 from pushforward.paths import Affine
 
 __all__ = ["FlowMatching", "Term"]
+
+EARLY = 1e-4  # named losses are weighed as of then before it: at t = 0 the ratio of their errors may be 0/0
+TINY = 1e-12  # and sigma no less than that
 
 
 @runtime_checkable
@@ -48,13 +66,15 @@ class FlowMatching:
         head: What the network says; checked against the path.
         times: Law p of the training time.
         draw: How the uniform numbers behind a batch of times are drawn.
-        weight: w, from times `[B]` to `[B]`; multiplies the head's loss, whatever the head.
+        weight: w, from times `[B]` to `[B]`, which multiplies the head's own loss; or a named loss such as
+            `NoiseLoss()`, which is minimised whatever the head, on the path's schedule (see `weights`).
         cond_drop: Probability of replacing a row's condition by the null condition, in [0, 1]; what classifier-free
             guidance needs.
         terms: Further losses on the same forward pass.
 
     Shapes: `pairs` of `[B, *E]`; gives a scalar `Loss` with the term "fit" and one per further term.
-    Raises: `Incompatible` at construction when the head makes no sense on the path.
+    Raises: `Incompatible` at construction when a part is none of its kind, when the head makes no sense on the
+        path, and for a named loss on a path that is not affine or has latent noise.
 
     Example:
         >>> from pushforward.paths import CondOT
@@ -68,12 +88,28 @@ class FlowMatching:
     head: Head = field(default_factory=Velocity)
     times: TimeLaw = field(default_factory=Uniform)
     draw: Draw = field(default_factory=Independent)
-    weight: Weight = field(default_factory=One)
+    weight: Weight | NamedLoss = field(default_factory=One)
     cond_drop: float = 0.0
     terms: tuple[Term, ...] = ()
 
     def __post_init__(self) -> None:
+        for name, kind, example in (
+            ("path", Path, "a path such as Affine(CondOT())"),
+            ("head", Head, "a head such as Velocity()"),
+            ("times", TimeLaw, "a law of times such as Uniform()"),
+            ("draw", Draw, "a draw such as Stratified()"),
+            ("weight", Weight | NamedLoss, "a function from times [B] to weights [B], or a loss such as NoiseLoss()"),
+        ):
+            require_part(f"FlowMatching.{name}", getattr(self, name), kind, example)
         self.head.check(self.path)
+        if isinstance(self.weight, NamedLoss):
+            affine = isinstance(self.head, AffineHead) and isinstance(self.path, AffinePath)
+            require(
+                affine and getattr(self.path, "latent", None) is None,
+                f"{type(self.weight).__name__} compares what heads say on affine paths without latent noise, got "
+                f"{type(self.head).__name__} on {self.path}; give a function of time",
+                Incompatible,
+            )
         require(0 <= self.cond_drop <= 1, f"cond_drop is a probability, got {self.cond_drop}; choose one in [0, 1]")
 
     def __call__(self, net: nn.Module | Callable[..., Tensor], batch: Pairs, *, generator: Gen = None) -> Loss:
@@ -82,9 +118,18 @@ class FlowMatching:
         point = self.path.sample(batch, t, generator=generator)
         cond = drop_condition(batch.cond, self.cond_drop, generator=generator)
         law = self.head.law(net(point.x, point.t, cond), point.x, point.t)
-        rows = {"fit": self.weight(t) * law.loss(self.head.target(self.path, point))}
+        rows = {"fit": self._weigh(t) * law.loss(self.head.target(self.path, point))}
         rows |= {term.name: term(point, law, self) for term in self.terms}
         return Loss.mean(rows, batch.weight)
+
+    def _weigh(self, t: Tensor) -> Tensor:
+        """What the head's loss is multiplied by, `[B]`."""
+        if not hasattr(self.weight, "error"):  # cheaper than isinstance of a Protocol, at every step
+            return cast(Weight, self.weight)(t)
+        loss, head, path = cast(NamedLoss, self.weight), cast(AffineHead, self.head), cast(AffinePath, self.path)
+        c = path.coeffs(t.clamp_min(EARLY))
+        c = c._replace(sigma=c.sigma.clamp_min(TINY))
+        return (loss.error(c) / head.error(c)).square()
 
     def field(self, net: nn.Module) -> NetField:
         """The velocity field that `net` has learned."""

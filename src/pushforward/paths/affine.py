@@ -10,6 +10,7 @@ from pushforward.core import (
     Estimate,
     Gen,
     Incompatible,
+    InvalidInput,
     Law,
     Pairs,
     Point,
@@ -17,9 +18,13 @@ from pushforward.core import (
     Space,
     State,
     align,
+    like,
     map_state,
     randn_like,
     require,
+    require_part,
+    same_shape,
+    shapes,
 )
 from pushforward.paths.latents import Latent
 from pushforward.paths.schedules import CondOT
@@ -31,7 +36,7 @@ TINY = 1e-12  # keeps 0/0 at the ends from becoming NaN; far below any coefficie
 
 
 def _combine(a: Tensor, x: State, b: Tensor, y: State) -> State:
-    return map_state(lambda p, q: align(a, p) * p + align(b, q) * q, x, y)
+    return map_state(lambda p, q: like(align(a, p) * p + align(b, q) * q, p, q), x, y)
 
 
 @dataclass(frozen=True)
@@ -56,7 +61,8 @@ class Affine:
         space: Flat; an affine combination of points means nothing elsewhere.
 
     Shapes: anchors and states `[B, *E]` or mappings of such, times `[B]` in [0, 1].
-    Raises: `Incompatible` for a space that is not Euclidean.
+    Raises: `Incompatible` for a space that is not Euclidean, or a schedule or latent that cannot be called;
+        `InvalidInput` for ends of different shapes.
 
     Example:
         >>> path = Affine(CondOT())
@@ -69,6 +75,9 @@ class Affine:
     space: Space = field(default_factory=Euclidean)
 
     def __post_init__(self) -> None:
+        require_part("Affine.schedule", self.schedule, Schedule, "times to alpha, sigma and derivatives, as CondOT()")
+        if self.latent is not None:
+            require_part("Affine.latent", self.latent, Latent, "times to gamma and gamma gamma', as Constant(0.1)")
         require(
             isinstance(self.space, Euclidean),
             f"Affine adds points, which only Euclidean space allows; got {type(self.space).__name__}",
@@ -81,13 +90,17 @@ class Affine:
 
     def sample(self, pairs: Pairs, t: Tensor, *, generator: Gen = None) -> Point:
         """x_t given both ends."""
+        if not same_shape(pairs.x0, pairs.x1):
+            raise InvalidInput(
+                f"x0 has shape {shapes(pairs.x0)} and x1 has {shapes(pairs.x1)}; give both ends of a pair one shape"
+            )
         c = self.schedule(t)
         x = _combine(c.alpha, pairs.x1, c.sigma, pairs.x0)
         if self.latent is None:
             return Point(x, t, pairs)
         gamma, _ = self.latent(t)
         z = map_state(lambda leaf: randn_like(leaf, generator=generator), x)
-        return Point(map_state(lambda p, q: p + align(gamma, q) * q, x, z), t, pairs, z)
+        return Point(map_state(lambda p, q: like(p + align(gamma, q) * q, p, q), x, z), t, pairs, z)
 
     def velocity(self, point: Point) -> State:
         """Conditional velocity at a drawn point."""
@@ -97,7 +110,7 @@ class Affine:
             return u
         gamma, product = self.latent(point.t)
         d_gamma = product / gamma.clamp_min(1e-4)  # gamma' diverges where gamma vanishes; held there
-        return map_state(lambda p, q: p + align(d_gamma, q) * q, u, point.latent)
+        return map_state(lambda p, q: like(p + align(d_gamma, q) * q, p, q), u, point.latent)
 
     def estimate(self, u: State, x: State, t: Tensor) -> Estimate:
         """Both ends from the marginal velocity `u` at `x`."""

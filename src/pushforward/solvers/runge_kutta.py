@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from pushforward.core import Cond, Incompatible, Space, State, Step, align, map_state, require
+from pushforward.core import Cond, Incompatible, Space, State, Step, align, like, map_state, require
 from pushforward.spaces import Euclidean
 
 __all__ = ["Tableau", "interpolate", "require_flat", "runge_kutta"]
@@ -171,6 +171,7 @@ def interpolate(
         x, y, first, last, u = (p[rows] for p in (x, y, first, last, u))
         r, step, change = align(theta, x), align(h, x), y - x
         bend = (1 - r) * (step * first - change) - r * (step * last - change)
-        return torch.lerp(x, y, r) + r * (1 - r) * (bend + r * (1 - r) * (weight * step) * u)
+        between = torch.lerp(x.to(r.dtype), y.to(r.dtype), r) + r * (1 - r) * (bend + r * (1 - r) * (weight * step) * u)
+        return like(between, x, y)
 
     return map_state(leaf, x, step.x, step.carry[0], step.carry[-1], u)

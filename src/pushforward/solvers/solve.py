@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pushforward.core import Cond, Gen, InvalidInput, Solver, State, batch_size, leaves, map_state, require
+from pushforward.core import Cond, Gen, InvalidInput, Solver, State, batch_size, leaves, map_state, require, time_dtype
 from pushforward.solvers.adaptive import Adaptive, adapt
 
 __all__ = ["Solution", "march", "solve"]
@@ -69,8 +69,7 @@ def _misshapen(got: torch.Size, expected: torch.Size, where: str = "") -> Invali
 def _grid(times: Tensor | np.ndarray | Sequence[Any], x: State) -> tuple[Tensor, Tensor]:
     """The times as given, checked and like `x`, and spread over the rows `[K + 1, B]` in memory of their own."""
     leaf, rows = leaves(x)[0], batch_size(x)
-    dtype = leaf.dtype if leaf.dtype.is_floating_point else torch.get_default_dtype()
-    grid = torch.as_tensor(times, dtype=dtype)  # checked where it lives: lists never wait for a device
+    grid = torch.as_tensor(times, dtype=time_dtype(leaf))  # checked where it lives: lists never wait for a device
     require(
         grid.ndim in (1, 2) and len(grid) >= 2,
         f"times has shape {list(grid.shape)}, expected [K + 1] or [K + 1, B] with K >= 1; give at least from and to",

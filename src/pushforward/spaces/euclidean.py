@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pushforward.core import Gen, State, align, dot, event_size, map_state, randn_like
+from pushforward.core import Gen, State, align, dot, event_size, like, map_state, randn_like
 
 __all__ = ["Euclidean"]
 
@@ -26,7 +26,7 @@ class Euclidean:
 
     def move(self, x: State, u: State, dt: Tensor, *, generator: Gen = None) -> State:
         """x + dt u."""
-        return map_state(lambda p, q: torch.addcmul(p, align(dt, q), q), x, u)
+        return map_state(lambda p, q: like(torch.addcmul(p, align(dt, q), q), p, q), x, u)
 
     def noise(self, like: State, *, generator: Gen = None) -> State:
         """Standard normal draws."""

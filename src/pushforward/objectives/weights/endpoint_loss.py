@@ -1,28 +1,21 @@
-"""A velocity loss that is the denoiser's."""
+"""The loss of the denoiser."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from torch import Tensor
 
-from pushforward.core import Schedule
-from pushforward.paths import CondOT
+from pushforward.core import Coeffs
 
 __all__ = ["EndpointLoss"]
 
 
 @dataclass(frozen=True)
 class EndpointLoss:
-    r"""Makes the velocity loss equal the unweighted denoising loss.
+    r"""The unweighted denoising loss, whatever the head.
 
-    .. math:: w = (\sigma / W)^2
-
-    Args:
-        schedule: The path's schedule.
+    .. math:: |\delta D|^2 = (\sigma / W)^2\, |\delta v|^2
     """
 
-    schedule: Schedule = field(default_factory=CondOT)
-
-    def __call__(self, t: Tensor) -> Tensor:
-        """w at times `[B]`."""
-        c = self.schedule(t)
-        return (c.sigma / c.wronskian).square()
+    def error(self, c: Coeffs) -> Tensor:
+        """sigma."""
+        return c.sigma

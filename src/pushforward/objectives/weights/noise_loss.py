@@ -1,28 +1,23 @@
-"""A velocity loss that is the noise predictor's."""
+"""The loss of the noise predictor."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from torch import Tensor
 
-from pushforward.core import Schedule
-from pushforward.paths import CondOT
+from pushforward.core import Coeffs
 
 __all__ = ["NoiseLoss"]
 
 
 @dataclass(frozen=True)
 class NoiseLoss:
-    r"""Makes the velocity loss equal the unweighted noise-prediction loss of DDPM.
+    r"""The unweighted noise-prediction loss of DDPM, whatever the head.
 
-    .. math:: w = (\alpha / W)^2
+    .. math:: |\delta\epsilon|^2 = (\alpha / W)^2\, |\delta v|^2 = \sigma^2\, |\delta s|^2
 
-    Args:
-        schedule: The path's schedule.
+    Source: Ho, Jain & Abbeel, Denoising Diffusion Probabilistic Models (NeurIPS 2020), https://arxiv.org/abs/2006.11239.
     """
 
-    schedule: Schedule = field(default_factory=CondOT)
-
-    def __call__(self, t: Tensor) -> Tensor:
-        """w at times `[B]`."""
-        c = self.schedule(t)
-        return (c.alpha / c.wronskian).square()
+    def error(self, c: Coeffs) -> Tensor:
+        """alpha."""
+        return c.alpha

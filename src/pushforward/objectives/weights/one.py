@@ -10,7 +10,7 @@ __all__ = ["One"]
 
 @dataclass(frozen=True)
 class One:
-    """Every time counts alike: w(t) = 1."""
+    """The head's own loss as it is: w(t) = 1."""
 
     def __call__(self, t: Tensor) -> Tensor:
         """Ones `[B]`."""

@@ -1,8 +1,11 @@
 """The bridge of Brownian motion."""
 
+import math
 from dataclasses import dataclass
 
 from torch import Tensor
+
+from pushforward.core import require
 
 __all__ = ["Brownian"]
 
@@ -22,6 +25,9 @@ class Brownian:
     """
 
     scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        require(0 <= self.scale < math.inf, f"Brownian needs a finite scale >= 0, got {self.scale}")
 
     def __call__(self, t: Tensor) -> tuple[Tensor, Tensor]:
         """gamma and gamma gamma', each `[B]`."""

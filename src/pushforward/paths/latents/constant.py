@@ -1,9 +1,12 @@
 """A blur of constant width."""
 
+import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+from pushforward.core import require
 
 __all__ = ["Constant"]
 
@@ -24,6 +27,9 @@ class Constant:
     """
 
     scale: float = 0.1
+
+    def __post_init__(self) -> None:
+        require(0 <= self.scale < math.inf, f"Constant needs a finite scale >= 0, got {self.scale}")
 
     def __call__(self, t: Tensor) -> tuple[Tensor, Tensor]:
         """gamma and gamma gamma', each `[B]`."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pushforward.core import Coeffs
+from pushforward.core import Coeffs, require
 
 __all__ = ["CondOT"]
 
@@ -24,6 +24,9 @@ class CondOT:
     """
 
     sigma_min: float = 0.0
+
+    def __post_init__(self) -> None:
+        require(0 <= self.sigma_min < 1, f"CondOT needs sigma_min in [0, 1), got {self.sigma_min}")
 
     def __call__(self, t: Tensor) -> Coeffs:
         """Coefficients at `t` in [0, 1]."""
