@@ -3,11 +3,26 @@
 A coupling takes two independent batches and gives `Pairs`; the condition belongs to the data and goes where they go.
 How a plan is found is the business of `transport`; a coupling only asks for one. Paths, networks and losses are not
 known here.
+
+Learned couplings are modules: they move rows, and are trained with the network under `objectives.Joint`.
 """
 
+from pushforward.couplings.car_flow import CARFlow
+from pushforward.couplings.cross_flow import CrossFlow
 from pushforward.couplings.entropic import EntropicOT
 from pushforward.couplings.exact import ExactOT
 from pushforward.couplings.independent import Independent
+from pushforward.couplings.learned import LearnedCoupling
 from pushforward.couplings.paired import Paired
+from pushforward.couplings.variational_noise import VariationalNoise
 
-__all__ = ["EntropicOT", "ExactOT", "Independent", "Paired"]
+__all__ = [
+    "CARFlow",
+    "CrossFlow",
+    "EntropicOT",
+    "ExactOT",
+    "Independent",
+    "LearnedCoupling",
+    "Paired",
+    "VariationalNoise",
+]
