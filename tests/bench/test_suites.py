@@ -65,7 +65,7 @@ def test_a_suite_named_twice_runs_once(stub, row, tmp_path):
     ("given", "message"),
     [
         ({"suites": ["two_dims"]}, "unknown suite 'two_dims'; did you mean two_dim?"),
-        ({"suites": ["xyz"]}, "unknown suite 'xyz'; known: training_speed, two_dim"),
+        ({"suites": ["xyz"]}, "unknown suite 'xyz'; known: carflow, learned_couplings, training_speed, two_dim"),
         ({"peers": ["torchfcm"]}, "unknown peer 'torchfcm'; did you mean torchcfm?"),
     ],
 )

@@ -1,12 +1,16 @@
 """Figures from papers, each with where it stands."""
 
+import math
 from typing import NamedTuple
 
-__all__ = ["EIGHT_GAUSSIANS_TO_MOONS", "Published"]
+__all__ = ["CAR_FLOW_LENGTHS", "EIGHT_GAUSSIANS_TO_MOONS", "Published"]
 
 
 class Published(NamedTuple):
-    """A mean over `runs` runs and its standard deviation, as printed in `where` of the paper at `link`."""
+    """A mean over `runs` runs and its standard deviation, as printed in `where` of the paper at `link`.
+
+    `spread` is NaN where none is printed.
+    """
 
     method: str
     metric: str
@@ -18,7 +22,8 @@ class Published(NamedTuple):
 
     def label(self) -> str:
         """The method as a table shows it."""
-        return f"{self.method} ({self.where}, sd {self.spread:g} over {self.runs} runs)"
+        spread = "" if math.isnan(self.spread) else f", sd {self.spread:g} over {self.runs} runs"
+        return f"{self.method} ({self.where}{spread})"
 
 
 # Cheng & Schwing, The Curse of Conditions: Analyzing and Improving Optimal Transport for Conditional Flow-Based
@@ -29,4 +34,21 @@ _CURSE = {"where": "C2OT paper, Fig. 1", "link": "https://arxiv.org/abs/2503.106
 EIGHT_GAUSSIANS_TO_MOONS = (
     Published("FM", "squared_wasserstein", 0.120, 0.045, **_CURSE),
     Published("OT", "squared_wasserstein", 0.050, 0.040, **_CURSE),
+)
+
+# Chen et al., CAR-Flow: Condition-Aware Reparameterization Aligns Source and Target for Better Flow Matching (NeurIPS
+# 2025): mean length of trajectories on a line, Euler with 50 steps. The first is also the exact length.
+_CAR_FLOW = {
+    "metric": "trajectory_length",
+    "spread": math.nan,
+    "runs": 1,
+    "where": "CAR-Flow paper",
+    "link": "https://arxiv.org/abs/2509.19300",
+}
+
+CAR_FLOW_LENGTHS = (
+    Published("plain", value=1.5355, **_CAR_FLOW),
+    Published("CARFlow, source", value=0.7432, **_CAR_FLOW),
+    Published("CARFlow, target", value=0.7129, **_CAR_FLOW),
+    Published("CARFlow, joint", value=0.7121, **_CAR_FLOW),
 )

@@ -4,7 +4,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from pushforward.bench.carflow import CARFlowLine
 from pushforward.bench.job import Job, Suite
+from pushforward.bench.learned_couplings import LearnedCouplings
 from pushforward.bench.peers import present
 from pushforward.bench.results import Result, Results
 from pushforward.bench.training_speed import TrainingSpeed
@@ -23,6 +25,8 @@ class Budgets(NamedTuple):
 
 SUITES: dict[str, Budgets] = {
     "two_dim": Budgets(TwoDim(), TwoDim(steps=2000, points=2000, seeds=(0,))),
+    "carflow": Budgets(CARFlowLine(), CARFlowLine(steps=500, points=2000, seeds=(0,))),
+    "learned_couplings": Budgets(LearnedCouplings(), LearnedCouplings(steps=100, seeds=(0,))),
     "training_speed": Budgets(TrainingSpeed(), TrainingSpeed(steps=200, repeats=3)),
 }
 
