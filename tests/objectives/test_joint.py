@@ -46,7 +46,8 @@ def spec(name, **given):
         "data": {"type": "Toy", "labels": True},
         "net": {"type": "MLP", "width": 16},
         "objective": {"type": "Joint", "coupling": SPECS[name], "objective": "FlowMatching", "strength": 0.1},
-        "training": {"steps": 12, "batch_size": 16, "checkpoint_every": 4, "ema": 0.9},
+        "training": {"steps": 12, "batch_size": 16, "checkpoint_every": 12, "ema": 0.9},
+        "sampling": {"steps": 10},
         **given,
     }
 
@@ -138,8 +139,8 @@ def test_a_run_folder_samples_alike(name, tmp_path):
     assert any(p.abs().sum() > 0 for p in flow.objective_.coupling.parameters())
     assert flow.sample(8, label).equal(again.sample(8, label))
     noise = torch.randn(8, 2, generator=gen())
-    moved = flow.transport(noise, label)
-    torch.testing.assert_close(flow.transport(moved, label, reverse=True), noise, atol=1e-4, rtol=1e-4)
+    moved = flow.transport(noise, label, steps=40)
+    torch.testing.assert_close(flow.transport(moved, label, reverse=True, steps=40), noise, atol=3e-4, rtol=3e-4)
     assert flow.sample(8, label, guidance=2.0).isfinite().all()
 
 
@@ -150,13 +151,13 @@ def test_densities_integrate_to_one(name):
     with torch.no_grad():
         for parameter in flow.objective_.coupling.parameters():
             parameter.add_(0.2 * torch.randn(parameter.shape, generator=gen()))
-    side = torch.linspace(-9, 9, 181)
+    side = torch.linspace(-8, 8, 97)
     grid = torch.cartesian_prod(side, side)
-    low, high = flow.frame_.transform.inverse(torch.tensor([[-9.0, -9.0], [9.0, 9.0]]))
-    cell = ((high - low) / 180).prod()
+    low, high = flow.frame_.transform.inverse(torch.tensor([[-8.0, -8.0], [8.0, 8.0]]))
+    cell = ((high - low) / 96).prod()
     rows = flow.frame_.transform.inverse(grid)
     mass = flow.log_prob(rows, torch.ones(len(rows)).long(), steps=10).exp().sum() * cell
-    # a smooth density on a grid with 10 points a unit: only the steps of the solver are left
+    # a smooth density on a grid with 6 points a unit: only the steps of the solver are left
     assert abs(mass - 1) < 0.01
 
 
