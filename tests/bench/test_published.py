@@ -1,3 +1,5 @@
+import math
+
 import pytest
 
 from pushforward.bench import published
@@ -15,5 +17,7 @@ def test_every_figure_says_where_it_stands(figure):
     assert figure.link.startswith("https://arxiv.org/abs/")
     assert figure.where
     assert figure.where in figure.label()
-    assert figure.value > figure.spread > 0
-    assert figure.runs > 1
+    if figure.runs == 1:
+        assert math.isnan(figure.spread)
+    else:
+        assert figure.value > figure.spread > 0

@@ -1,8 +1,10 @@
 """Figures from papers, each with where it stands."""
 
+import math
 from typing import NamedTuple
 
 __all__ = [
+    "CAR_FLOW_LENGTHS",
     "EIGHT_GAUSSIANS_TO_MOONS",
     "LABELS_ADAPTIVE",
     "LABELS_EULER",
@@ -13,7 +15,10 @@ __all__ = [
 
 
 class Published(NamedTuple):
-    """A mean over `runs` runs and its standard deviation, as printed in `where` of the paper at `link`."""
+    """A mean over `runs` runs and its standard deviation, as printed in `where` of the paper at `link`.
+
+    `spread` is NaN where none is printed.
+    """
 
     method: str
     metric: str
@@ -25,7 +30,8 @@ class Published(NamedTuple):
 
     def label(self) -> str:
         """The method as a table shows it."""
-        return f"{self.method} ({self.where}, sd {self.spread:g} over {self.runs} runs)"
+        spread = "" if math.isnan(self.spread) else f", sd {self.spread:g} over {self.runs} runs"
+        return f"{self.method} ({self.where}{spread})"
 
 
 # Cheng & Schwing, The Curse of Conditions: Analyzing and Improving Optimal Transport for Conditional Flow-Based
@@ -45,3 +51,20 @@ LABELS_EULER = _curse(FM=(2.573, 0.112), OT=(0.483, 0.059), C2OT=(0.048, 0.010))
 LABELS_ADAPTIVE = _curse(FM=(0.059, 0.029), OT=(0.462, 0.025), C2OT=(0.018, 0.006))
 VECTORS_EULER = _curse(FM=(0.732, 0.052), OT=(8.276, 6.510), C2OT=(0.077, 0.024))
 VECTORS_ADAPTIVE = _curse(FM=(0.028, 0.010), OT=(2.143, 1.993), C2OT=(0.013, 0.003))
+
+# Chen et al., CAR-Flow: Condition-Aware Reparameterization Aligns Source and Target for Better Flow Matching (NeurIPS
+# 2025): mean length of trajectories on a line, Euler with 50 steps. The first is also the exact length.
+_CAR_FLOW = {
+    "metric": "trajectory_length",
+    "spread": math.nan,
+    "runs": 1,
+    "where": "CAR-Flow paper",
+    "link": "https://arxiv.org/abs/2509.19300",
+}
+
+CAR_FLOW_LENGTHS = (
+    Published("plain", value=1.5355, **_CAR_FLOW),
+    Published("CARFlow, source", value=0.7432, **_CAR_FLOW),
+    Published("CARFlow, target", value=0.7129, **_CAR_FLOW),
+    Published("CARFlow, joint", value=0.7121, **_CAR_FLOW),
+)

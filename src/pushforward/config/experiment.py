@@ -10,7 +10,9 @@ from torch import nn
 
 from pushforward.config.build import Partial
 from pushforward.config.schema import Config
-from pushforward.core import AffinePath, Field, Path, State, align, like, map_state, require
+from pushforward.core import AffinePath, Field, Incompatible, Objective, Path, State, align, like, map_state, require
+from pushforward.couplings import Independent
+from pushforward.couplings.learned import Gaussian
 from pushforward.data import Dataset
 from pushforward.guidance import ClassifierFree
 from pushforward.training import Feed, Trained, train
@@ -35,15 +37,23 @@ def guide(field: Field, guidance: Guidance) -> Field:
     return guidance(field=field) if isinstance(guidance, Partial) else guidance(field)
 
 
-def start(path: Path, x0: State, t: torch.Tensor, *, back: bool = False) -> State:
+def start(path: Path, x0: State, t: torch.Tensor, *, law: Gaussian | None = None, back: bool = False) -> State:
     """Source draws as states at the first time `t` `[B]` of a path: sigma_t x0.
 
-    That is x0 itself at t = 0, unless the schedule scales its source (variance exploding); `back` divides instead.
+    That is x0 itself at t = 0, unless the schedule scales its source (variance exploding). Where the source is learned,
+    `law` makes x0 out of noise first. `back` undoes both.
     """
-    if not isinstance(path, AffinePath):
-        return x0
-    sigma = path.coeffs(t).sigma
-    return map_state(lambda x: like(x / align(sigma, x) if back else align(sigma, x) * x, x), x0)
+    sigma = path.coeffs(t).sigma if isinstance(path, AffinePath) else None
+
+    def there(x: torch.Tensor) -> torch.Tensor:
+        x = x if law is None else law.draw(x)
+        return x if sigma is None else like(align(sigma, x) * x, x)
+
+    def and_back(x: torch.Tensor) -> torch.Tensor:
+        x = x if sigma is None else like(x / align(sigma, x), x)
+        return x if law is None else law.noise(x)
+
+    return map_state(and_back if back else there, x0)
 
 
 @dataclass(frozen=True)
@@ -74,10 +84,24 @@ class Experiment:
             return given
         require(given is not None, "the configuration names no net; add one, e.g. `net: ResidualMLP`")
         assert given is not None
-        known = {"shape": data.shape, "classes": data.classes, "features": data.features}
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.config.seed)
-            return given(**known)
+            return given(shape=data.shape, classes=data.classes, features=data.features)
+
+    def objective(self) -> Objective:
+        """What is minimised. One with weights of its own is new, as the net is.
+
+        Raises: `Incompatible` for a learned source of noise over pairs that do not start from plain noise.
+        """
+        data = self.dataset
+        found = self.config.objective_for(data.shape, data.classes, data.features)
+        plain = data.source is None and isinstance(self.config.coupling, Independent)
+        require(
+            plain or not getattr(found, "reads_noise", False),
+            "the learned coupling makes its source out of independent noise; give no source, and coupling: Independent",
+            Incompatible,
+        )
+        return found
 
     def feed(self) -> Feed:
         """Where pairs come from."""
@@ -88,6 +112,7 @@ class Experiment:
     def train(
         self,
         net: nn.Module | None = None,
+        objective: Objective | None = None,
         *,
         folder: File | None = None,
         resume: bool = False,
@@ -95,12 +120,13 @@ class Experiment:
         on_start: Callable[[], object] | None = None,
         on_sample: Callable[[nn.Module, int], object] | None = None,
     ) -> Trained:
-        """Train a network (a new one unless given) as the configuration says; see `training.train`."""
+        """Train a network and an objective (new ones unless given) as the configuration says; see `training.train`."""
         net = self.net() if net is None else net
+        objective = self.objective() if objective is None else objective
         feed, config = self.feed(), self.config
         return train(
             net,
-            config.bound,
+            objective,
             feed,
             config.training,
             seed=config.seed,

@@ -8,6 +8,7 @@ from torch import nn
 
 from pushforward import couplings, data, fields, guidance, nets, objectives, paths, solvers, spaces, transport
 from pushforward.core import Coupling, Field, Head, Objective, Path, Schedule, Solver, Space
+from pushforward.couplings import LearnedCoupling
 from pushforward.data import Distribution, Loader
 from pushforward.objectives.times import Draw, TimeLaw
 from pushforward.objectives.weights import Weight
@@ -38,8 +39,9 @@ def kinds() -> Mapping[type, Mapping[str, type]]:
         Field: _named(guidance),
         Head: _named(fields, "Endpoint", "Noise", "Score", "Velocity"),
         Latent: _named(paths.latents),
+        LearnedCoupling: _named(couplings, "CARFlow", "CrossFlow", "VariationalNoise"),
         Loader: _named(data.loaders),
-        Objective: _named(objectives, "FlowMatching"),
+        Objective: _named(objectives, "FlowMatching", "Joint"),
         Path: _named(paths, "Affine"),
         Schedule: _named(paths.schedules),
         Solver: _named(solvers, "Dopri5", "Euler", "Heun", "Midpoint", "RK4", "Tsit5"),

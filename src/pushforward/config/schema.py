@@ -6,12 +6,25 @@ from functools import cached_property
 from pathlib import Path as File
 from typing import Any
 
+import torch
 import yaml
 from torch import nn
 
 from pushforward.config.build import Partial, build, build_partial, describe
-from pushforward.core import Coupling, Field, Incompatible, InvalidInput, Objective, Path, Solver, nearest, require
-from pushforward.couplings import Independent
+from pushforward.config.register import parts_of
+from pushforward.core import (
+    Coupling,
+    Field,
+    Incompatible,
+    InvalidInput,
+    Objective,
+    Path,
+    Solver,
+    generator_from,
+    nearest,
+    require,
+)
+from pushforward.couplings import Independent, LearnedCoupling
 from pushforward.data import Loader
 from pushforward.objectives import FlowMatching
 from pushforward.paths import Affine
@@ -21,8 +34,8 @@ from pushforward.training import Training
 __all__ = ["Config", "Evaluation", "Sampling", "override", "parse", "read_yaml", "write_yaml"]
 
 
-LATE_OBJECTIVE = ("path",)
 LATE_NET = ("shape", "classes", "features")
+LATE_OBJECTIVE = ("path", *LATE_NET)
 LATE_GUIDANCE = ("field",)
 
 
@@ -77,7 +90,7 @@ class Config:
     data: Partial | Loader | None = None
     coupling: Coupling = field(default_factory=Independent)
     path: Path = field(default_factory=Affine)
-    objective: Partial | Objective = field(default_factory=lambda: Partial(FlowMatching, late=LATE_OBJECTIVE))
+    objective: Partial | Objective = field(default_factory=lambda: Partial(FlowMatching, late=("path",)))
     net: Partial | nn.Module | None = None
     training: Training = field(default_factory=Training)
     sampling: Sampling = field(default_factory=Sampling)
@@ -87,6 +100,7 @@ class Config:
 
     def __post_init__(self) -> None:
         require(-(2**63) <= self.seed < 2**63, f"seed: got {self.seed}, expected a whole number of at most 18 digits")
+        require(not isinstance(self.coupling, nn.Module), _learned(type(self.coupling).__name__), Incompatible)
         own = getattr(self.bound, "path", self.path)
         require(
             own == self.path,
@@ -96,8 +110,16 @@ class Config:
 
     @cached_property
     def bound(self) -> Any:
-        """The objective on the configuration's path."""
+        """The objective on the configuration's path; still a `Partial` when it waits for the data's shapes, too."""
         return self.objective(path=self.path) if isinstance(self.objective, Partial) else self.objective
+
+    def objective_for(self, shape: Any, classes: int | None = None, features: int | None = None) -> Objective:
+        """The objective for data of these shapes; weights of its own are new and depend on the seed alone."""
+        if not isinstance(self.bound, Partial):
+            return self.bound
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(generator_from(self.seed, "objective weights").initial_seed())
+            return self.bound(shape=shape, classes=classes, features=features)
 
     def resolved(self) -> dict[str, Any]:
         """The mapping that gives this configuration again, every default written out."""
@@ -105,6 +127,13 @@ class Config:
         for section in ("training", "sampling", "evaluation"):
             found[section].pop("type")
         return found
+
+
+def _learned(coupling: str) -> str:
+    return (
+        f"coupling: {coupling} is learned with the net; write `objective: {{type: Joint, coupling: {coupling}, "
+        "objective: FlowMatching}`, and leave coupling to Independent"
+    )
 
 
 def _guidance(spec: Any) -> float | Partial | None:
@@ -124,6 +153,9 @@ def parse(spec: Mapping[str, Any]) -> Config:
     known = Config.__dataclass_fields__
     for key in spec:
         require(key in known, f"unknown key {key!r} in the configuration; {nearest(str(key), known)}")
+    part = spec.get("coupling")
+    name = part.get("type") if isinstance(part, Mapping) else part
+    require(not isinstance(name, str) or name not in parts_of(LearnedCoupling), _learned(str(name)), Incompatible)
     slots = {"data": (Loader, ()), "objective": (Objective, LATE_OBJECTIVE), "net": (nn.Module, LATE_NET)}
     late: dict[str, Any] = {
         key: build_partial(spec.pop(key), kind, key, names)

@@ -3,38 +3,48 @@
 A coupling takes two independent batches and gives `Pairs`; the condition belongs to the data and goes where they go.
 How a plan is found is the business of `transport`; a coupling only asks for one. Paths, networks and losses are not
 known here.
+
+Learned couplings are modules: they move rows, and are trained with the network under `objectives.Joint`.
 """
 
 from pushforward.couplings.barycentric import Barycentric
 from pushforward.couplings.bomb import BombOT
+from pushforward.couplings.car_flow import CARFlow
 from pushforward.couplings.conditional import ConditionalOT
+from pushforward.couplings.cross_flow import CrossFlow
 from pushforward.couplings.data_dependent import DataDependent
 from pushforward.couplings.entropic import EntropicOT
 from pushforward.couplings.exact import ExactOT
 from pushforward.couplings.immiscible import Immiscible
 from pushforward.couplings.independent import Independent
+from pushforward.couplings.learned import LearnedCoupling
 from pushforward.couplings.nearest import NearestNoise
 from pushforward.couplings.paired import Paired
 from pushforward.couplings.partial import PartialOT
 from pushforward.couplings.semi_relaxed import SemiRelaxed
 from pushforward.couplings.stable import StableMatching
 from pushforward.couplings.unbalanced import UnbalancedOT
+from pushforward.couplings.variational_noise import VariationalNoise
 from pushforward.couplings.weighted import WeightedCFM
 
 __all__ = [
     "Barycentric",
     "BombOT",
+    "CARFlow",
     "ConditionalOT",
+    "CrossFlow",
     "DataDependent",
     "EntropicOT",
     "ExactOT",
     "Immiscible",
     "Independent",
+    "LearnedCoupling",
     "NearestNoise",
     "Paired",
     "PartialOT",
     "SemiRelaxed",
     "StableMatching",
     "UnbalancedOT",
+    "VariationalNoise",
     "WeightedCFM",
 ]

@@ -28,6 +28,18 @@ def check_rows(x0: State, x1: State, cond: Cond) -> None:
         )
 
 
+def check_tensors(x0: State, x1: State, shape: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+    """Both batches, when they are tensors of rows of the shape that a learned coupling was built for."""
+    for name, x in (("x0", x0), ("x1", x1)):
+        require(
+            isinstance(x, Tensor) and tuple(x.shape[1:]) == shape,
+            f"{name} has shape {shapes(x)}, this coupling was built for [B, {', '.join(map(str, shape))}]",
+        )
+    assert isinstance(x0, Tensor)
+    assert isinstance(x1, Tensor)
+    return x0, x1
+
+
 @torch.no_grad()
 def pairwise_cost(x1: State, x0: State, cost: Cost = SQUARED) -> Tensor:
     """What it costs to pair the rows: `[B, B]`, a row for every row of `x1` and a column for every row of `x0`.

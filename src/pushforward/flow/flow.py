@@ -44,9 +44,10 @@ from pushforward.core import (
     span_of,
     time_dtype,
 )
+from pushforward.couplings.learned import Gaussian
 from pushforward.data import Arrays, Dataset, Standardise, Transform
 from pushforward.flow.frame import Frame, as_condition
-from pushforward.flow.saved import load_net, read_frame, write_model
+from pushforward.flow.saved import load_model, read_frame, write_model
 from pushforward.flow.start_law import StartLaw
 from pushforward.inference import log_prob
 from pushforward.solvers import Solution, solve
@@ -90,7 +91,8 @@ class Flow(BaseEstimator):
         transform: Data units to model units; None standardises the rows given to `fit`.
         seed: Of everything random; None takes the recipe's.
 
-    After `fit`: `net_` (averaged weights), `field_` (velocity, model units), `frame_` (shapes and units), `history_`.
+    After `fit`: `net_` and `objective_` (averaged weights), `field_` (velocity, model units), `frame_` (shapes and
+    units), `history_`.
 
     Raises: `InvalidInput`, `Incompatible` at construction: unknown names, parts that make no sense together.
 
@@ -196,19 +198,23 @@ class Flow(BaseEstimator):
 
         def show(net: nn.Module, step: int) -> None:
             assert on_sample is not None
-            flow = copy.copy(self)._adopt(experiment.config, frame, net)
+            flow = copy.copy(self)._adopt(experiment.config, frame, net, objective)
             flow.dataset_ = experiment.dataset
             on_sample(flow, step)
 
+        objective = experiment.objective()
+        # modules are the user's own, or new: what is trained is a copy
+        objective = copy.deepcopy(objective) if isinstance(objective, nn.Module) else objective
         trained = experiment.train(
             copy.deepcopy(experiment.net()),
+            objective,
             folder=place,
             resume=resume,
             progress=progress,
             on_start=write_config,
             on_sample=None if on_sample is None else show,
         )
-        self._adopt(experiment.config, frame, trained.net)
+        self._adopt(experiment.config, frame, trained.net, objective)
         self.dataset_, self.history_ = experiment.dataset, trained.history
         if place is not None and main_process():
             self.save(place)
@@ -223,9 +229,12 @@ class Flow(BaseEstimator):
         transform = self.transform or Standardise.fit(_tensor(rows.x))
         return Dataset(rows, rows, source, transform, classes=classes)
 
-    def _adopt(self, config: Config, frame: Frame, net: nn.Module) -> "Flow":
+    def _adopt(self, config: Config, frame: Frame, net: nn.Module, objective: Any) -> "Flow":
         self.config_, self.frame_, self.net_ = config, frame, net.eval()
-        self.field_: Field = config.bound.field(self.net_)
+        self.objective_: Any = objective
+        if isinstance(objective, nn.Module):
+            objective.eval()
+        self.field_: Field = self.objective_.field(self.net_)
         return self
 
     def _fitted(self) -> Frame:
@@ -245,6 +254,8 @@ class Flow(BaseEstimator):
         frame = self._fitted()
         try:
             self.net_.to(device)
+            if isinstance(self.objective_, nn.Module):
+                self.objective_.to(device)
         except (AssertionError, RuntimeError):  # how torch says that it was built without, or never heard of it
             advice = "use cpu, or see `pushforward doctor`"
             raise InvalidInput(f"this machine has no device {str(device)!r}; {advice}") from None
@@ -295,9 +306,13 @@ class Flow(BaseEstimator):
 
     def condition(self, cond: Any, n: int) -> Cond:
         """`cond` for `n` rows, checked, on the network's device; see `sample`."""
-        optional = getattr(self.config_.bound, "cond_drop", 0.0) > 0
+        optional = getattr(self.objective_, "cond_drop", 0.0) > 0
         found = self._fitted().condition(cond, n, optional)
         return map_state(lambda c: c.to(self.device), found)
+
+    def _law(self, cond: Cond) -> Gaussian | None:
+        """The law of a learned source; None where it is the space's own noise, or data."""
+        return self.objective_.source(cond) if hasattr(self.objective_, "source") else None
 
     def source(self, n: int, *, generator: Gen = None) -> Tensor:
         """`n` source rows in model units: noise, or rows of the source that was learned from."""
@@ -375,7 +390,7 @@ class Flow(BaseEstimator):
         generator = generator or generator_from(self.config_.seed, "sample", device=self.device)
         found = self.condition(cond, n)
         x0 = self.source(n, generator=generator)
-        x = start(self.config_.path, x0, self._times(1, x0)[:1].expand(n))
+        x = start(self.config_.path, x0, self._times(1, x0)[:1].expand(n), law=self._law(found))
         guidance = self.config_.sampling.guidance if guidance is None else guidance
         assert isinstance(x, Tensor)
         return self._solve(x, found, steps=steps, solver=solver, guidance=guidance, generator=generator, save=save)
@@ -409,11 +424,12 @@ class Flow(BaseEstimator):
         found = self.condition(cond, len(rows))
         first = self._times(1, rows)[:1].expand(len(rows))
         units = frame.transform
+        law = self._law(found)
         if reverse:
             x = self._solve(units.forward(rows), found, steps=steps, solver=solver, guidance=guidance, reverse=True).x
-            x = start(self.config_.path, x, first, back=True)
+            x = start(self.config_.path, x, first, law=law, back=True)
             return units.inverse(x) if frame.source else x  # pyright: ignore[reportArgumentType, reportReturnType]
-        x = start(self.config_.path, units.forward(rows) if frame.source else rows, first)
+        x = start(self.config_.path, units.forward(rows) if frame.source else rows, first, law=law)
         assert isinstance(x, Tensor)
         return units.inverse(self._solve(x, found, steps=steps, solver=solver, guidance=guidance).x)  # pyright: ignore[reportArgumentType]
 
@@ -461,8 +477,8 @@ class Flow(BaseEstimator):
         method = sampling.solver if solver is None else solver
         method = build(method, Solver, "solver") if isinstance(method, str) else method
         times = self._times(sampling.steps if steps is None else steps, y).flip(0)
-        source = StartLaw(self.config_.path, float(times[-1]))
         found = self.condition(cond, len(rows))
+        source = StartLaw(self.config_.path, float(times[-1]), self._law(found))
         density = log_prob(
             self.field_, y, source, solver=method, times=times, divergence=divergence, cond=found, generator=generator
         )
@@ -479,7 +495,7 @@ class Flow(BaseEstimator):
         """
         frame, place = self._fitted(), File(folder)
         atomic_write(place / "config.yaml", write_yaml(_written(self.config_)).encode())
-        write_model(place / "model.safetensors", self.net_, frame)
+        write_model(place / "model.safetensors", self.net_, self.objective_, frame)
 
     @classmethod
     def load(cls, folder: File | str) -> "Flow":
@@ -495,8 +511,9 @@ class Flow(BaseEstimator):
         config = flow._configure()
         assert isinstance(config.net, Partial)
         net = config.net(shape=frame.shape, classes=frame.classes, features=frame.features)
-        load_net(place / "model.safetensors", net, frame)
-        flow._adopt(config, frame, net)
+        objective = config.objective_for(frame.shape, frame.classes, frame.features)
+        load_model(place / "model.safetensors", net, objective, frame)
+        flow._adopt(config, frame, net, objective)
         return flow
 
 

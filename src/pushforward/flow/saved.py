@@ -5,20 +5,21 @@ from typing import cast
 
 from torch import nn
 
-from pushforward.core import InvalidInput, require
+from pushforward.core import InvalidInput, Objective, require
 from pushforward.flow.frame import Frame
 from pushforward.training import load_weights, save_weights
 
-__all__ = ["load_net", "read_frame", "write_model"]
+__all__ = ["load_model", "read_frame", "write_model"]
 
 
-def _model(net: nn.Module, frame: Frame) -> nn.ModuleDict:
-    return nn.ModuleDict({"net": net, "transform": cast(nn.Module, frame.transform)})
+def _model(net: nn.Module, objective: Objective, frame: Frame) -> nn.ModuleDict:
+    parts = {"net": net, "transform": cast(nn.Module, frame.transform)}
+    return nn.ModuleDict(parts | ({"objective": objective} if isinstance(objective, nn.Module) else {}))
 
 
-def write_model(file: File, net: nn.Module, frame: Frame) -> None:
-    """Write the network's weights, the transform's tensors and the frame, atomically."""
-    save_weights(file, _model(net, frame), frame.written())
+def write_model(file: File, net: nn.Module, objective: Objective, frame: Frame) -> None:
+    """Write the weights of net and objective, the transform's tensors and the frame, atomically."""
+    save_weights(file, _model(net, objective, frame), frame.written())
 
 
 def read_frame(file: File) -> Frame:
@@ -40,6 +41,6 @@ def read_frame(file: File) -> Frame:
     return Frame.read(header, tensors)
 
 
-def load_net(file: File, net: nn.Module, frame: Frame) -> None:
-    """Fill `net` with the weights of a model file."""
-    load_weights(file, _model(net, frame))
+def load_model(file: File, net: nn.Module, objective: Objective, frame: Frame) -> None:
+    """Fill `net`, and an objective that has some, with the weights of a model file."""
+    load_weights(file, _model(net, objective, frame))

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from pushforward.config import start
 from pushforward.core import Path, State, broadcast_time, leaves
+from pushforward.couplings.learned import Gaussian
 from pushforward.spaces import Euclidean
 
 __all__ = ["StartLaw"]
@@ -19,15 +20,18 @@ class StartLaw:
 
     .. math:: \log p(x) = \log N(x / \sigma_t;\ 0, I) - d \log \sigma_t
 
-    At t = 0 of most schedules sigma is 1. What the data adds there (alpha_0 > 0 on diffusion schedules) is neglected.
+    A learned source is noise moved by `law`, whose volume is taken off, too. At t = 0 of most schedules sigma is 1.
+    What the data adds there (alpha_0 > 0 on diffusion schedules) is neglected.
 
     Args:
         path: Of the flow.
         time: Where sampling starts.
+        law: Of a learned source, for the rows that are asked.
     """
 
     path: Path
     time: float
+    law: Gaussian | None = None
 
     def log_prob(self, x: State) -> Tensor:
         """Log-density `[B]`, in nats."""
@@ -39,4 +43,6 @@ class StartLaw:
         scale = start(self.path, one, t)
         assert isinstance(scale, Tensor)
         d = sum(math.prod(leaf.shape[1:]) for leaf in leaves(x))
-        return space.noise_log_prob(start(self.path, x, t, back=True)) - d * scale[:, 0].log()
+        noise = start(self.path, x, t, law=self.law, back=True)
+        volume = d * scale[:, 0].log()
+        return space.noise_log_prob(noise) - (volume if self.law is None else volume + self.law.log_volume())

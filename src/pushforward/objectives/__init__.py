@@ -5,6 +5,7 @@ An objective knows paths and heads, never data sets, solvers or the training loo
 
 from pushforward.objectives import times, weights
 from pushforward.objectives.flow_matching import FlowMatching, Term
+from pushforward.objectives.joint import Joint
 from pushforward.objectives.times import Antithetic, Beta, Independent, LogitNormal, ModeSD3, Stratified, Uniform
 from pushforward.objectives.weights import EndpointLoss, Likelihood, MinSNR, NoiseLoss, One, VelocityLoss
 
@@ -14,6 +15,7 @@ __all__ = [
     "EndpointLoss",
     "FlowMatching",
     "Independent",
+    "Joint",
     "Likelihood",
     "LogitNormal",
     "MinSNR",
