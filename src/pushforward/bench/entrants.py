@@ -20,6 +20,7 @@ TUTORIAL = {
     "training.learning_rate": 1e-3,
     "training.final_learning_rate": None,
     "training.warmup": 0,
+    "training.coupling_batches": 1,
     "training.betas": [0.9, 0.999],
     "training.gradient_clip": None,
     "training.ema": None,
