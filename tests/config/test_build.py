@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+import yaml
 from torch import nn
 
 from pushforward import recipes
@@ -11,6 +12,7 @@ from pushforward.config import (
     Experiment,
     Partial,
     build,
+    build_partial,
     describe,
     kinds,
     override,
@@ -18,11 +20,12 @@ from pushforward.config import (
     read_yaml,
     write_yaml,
 )
-from pushforward.core import Coupling, Incompatible, InvalidInput, Path
+from pushforward.core import Coupling, Incompatible, InvalidInput, Path, Solver
 from pushforward.couplings import EntropicOT, ExactOT
 from pushforward.data import Moons, Toy
 from pushforward.objectives import FlowMatching
 from pushforward.paths import Affine, Brownian, CondOT, Cosine
+from pushforward.solvers import PI, Dopri5
 
 
 @pytest.mark.parametrize("name", recipes.names())
@@ -56,6 +59,37 @@ def test_every_registered_part_is_a_class_that_its_slot_names():
         for name, part in members.items():
             assert part.__name__ == name
             assert isinstance(part, type), slot
+
+
+NEEDED = {  # what a part cannot do without
+    "CFGZeroStar": {"scale": 2.0},
+    "ClassifierFree": {"scale": 2.0},
+    "ImageFolder": {"path": "images", "size": 8},
+    "Labelled": {"distribution": "Moons"},
+    "Table": {"path": "table.csv"},
+}
+LATE = ("shape", "classes", "features", "field", "path")
+
+
+@pytest.mark.parametrize(
+    ("slot", "name"), [(slot, name) for slot, members in kinds().items() for name in members], ids=str
+)
+def test_every_registered_part_is_built_again_from_what_is_written_of_it(slot, name):
+    late = tuple(argument for argument in LATE if argument not in NEEDED.get(name, {}))
+    first = build_partial({"type": name, **NEEDED.get(name, {})}, slot, "slot", late)
+    written = yaml.safe_load(write_yaml(describe(first)))
+    again = build_partial(written, slot, "slot", late)
+    assert describe(again) == written
+    if not first.late:
+        assert again() == first()
+        assert build(yaml.safe_load(write_yaml(describe(first()))), slot, "slot") == first()
+
+
+def test_a_dataclass_that_is_no_part_may_name_its_own_type_and_no_other():
+    controller = {"type": "PI", **{key: value for key, value in describe(PI()).items() if key != "type"}}
+    assert build({"type": "Dopri5", "controller": controller}, Solver, "solver") == Dopri5()
+    with pytest.raises(InvalidInput, match=r"solver\.controller\.type"):
+        build({"type": "Dopri5", "controller": {**controller, "type": "PID"}}, Solver, "solver")
 
 
 @pytest.mark.parametrize(
