@@ -5,7 +5,7 @@ import inspect
 import types
 import typing
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -21,9 +21,12 @@ __all__ = ["Partial", "build", "build_partial", "describe"]
 class Partial:
     """A class whose remaining arguments are known later (a network's shapes, an objective's path).
 
+    What is known comes in turns: called with some of it, a part that still waits, itself or one of its fields, gives
+    the `Partial` of the rest, with everything built, and checked, that could be.
+
     Args:
         part: The class.
-        fields: Its configured arguments, checked.
+        fields: Its configured arguments, checked; those that wait, too, are `Partial`.
         late: Names of the arguments that are not for a configuration to set.
         where: Dotted key of the slot, for messages.
     """
@@ -34,8 +37,18 @@ class Partial:
     where: str = ""
 
     def __call__(self, **late: Any) -> Any:
-        """The object, from the configured fields and those of `late` that it takes."""
-        return _make(self.part, {**{k: v for k, v in late.items() if k in self.late}, **self.fields}, self.where)
+        """The object, from the configured fields and those of `late` that it takes; a `Partial` while it waits."""
+        fields = {k: v(**late) if isinstance(v, Partial) else v for k, v in self.fields.items()}
+        fields = {**{k: v for k, v in late.items() if k in self.late}, **fields}
+        needed = [k for k in self.late if inspect.signature(self.part).parameters[k].default is inspect.Parameter.empty]
+        found = replace(self, fields=fields)
+        waits = found.nested or not fields.keys() >= set(needed)
+        return found if waits else _make(self.part, fields, self.where)
+
+    @property
+    def nested(self) -> bool:
+        """Whether a field waits."""
+        return any(isinstance(value, Partial) for value in self.fields.values())
 
 
 def _options(annotation: Any) -> tuple[Any, ...]:
@@ -88,21 +101,27 @@ def _leaf(value: Any, annotation: Any, where: str) -> Any:
         raise InvalidInput(f"{where}: got {value!r}; {reason}") from None
 
 
-def _value(value: Any, annotation: Any, where: str) -> Any:
+def _value(value: Any, annotation: Any, where: str, late: tuple[str, ...]) -> Any:
     if value is None and type(None) in _options(annotation):
         return None
     kind = _kind(annotation)
     if kind is None:
         return _leaf(value, annotation, where)
-    return value if isinstance(value, kind) and not isinstance(value, str) else build(value, kind, where)
+    if isinstance(value, kind) and not isinstance(value, str):
+        return value
+    if not parts_of(kind):
+        return build(value, kind, where)
+    part = build_partial(value, kind, where, late)
+    return part if part.late or part.nested else part()
 
 
 def _arguments(part: type, fields: Mapping[str, Any], where: str, late: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The arguments that `fields` gives; parts among them that need some of `late` are `Partial`."""
     hints = {name: hint for name, hint in _hints(part).items() if name not in late}
     for name in fields:
         key = _dotted(where, name)
         require(name in hints, f"unknown key {key!r}: {part.__name__} has no such field; {nearest(str(name), hints)}")
-    return {name: _value(value, hints[name], _dotted(where, name)) for name, value in fields.items()}
+    return {name: _value(value, hints[name], _dotted(where, name), late) for name, value in fields.items()}
 
 
 def _dotted(where: str, name: str) -> str:
@@ -140,8 +159,8 @@ def build_partial(spec: Any, kind: type, where: str, late: tuple[str, ...]) -> P
     """Like `build`, for an object that still waits for the arguments `late`; everything else is checked now."""
     name, fields = _split(spec, where)
     part = _find(kind, name, where)
-    late = tuple(argument for argument in late if argument in inspect.signature(part).parameters)
-    return Partial(part, _arguments(part, fields, where, late), late, where)
+    own = tuple(argument for argument in late if argument in inspect.signature(part).parameters)
+    return Partial(part, _arguments(part, fields, where, late), own, where)
 
 
 def _plain(value: Any) -> Any:
