@@ -1,37 +1,42 @@
 """The parts of a configuration, put together over the data they are for."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path as File
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 from torch import nn
 
 from pushforward.config.build import Partial
-from pushforward.config.schema import Config
-from pushforward.core import AffinePath, Field, Path, State, align, map_state, require
+from pushforward.config.schema import Config, checked_guidance
+from pushforward.core import AffinePath, Field, Incompatible, Path, State, align, map_state, require
 from pushforward.data import Dataset
 from pushforward.guidance import ClassifierFree
 from pushforward.training import Feed, Trained, train
 
 __all__ = ["Experiment", "Guidance", "guide", "start"]
 
-Guidance: TypeAlias = float | Partial | Callable[[Field], Field] | None
+Guidance: TypeAlias = float | str | Mapping[str, Any] | Partial | Callable[[Field], Field] | None
 
 
 def guide(field: Field, guidance: Guidance) -> Field:
     """The guided field: None leaves it alone, a number is classifier-free guidance with that scale.
+
+    A name or a mapping is a part of the guidance room without its field, as in a configuration.
+
+    Raises: `InvalidInput` for anything else, and for a scale that is negative or not finite.
 
     Example:
         >>> field = lambda x, t, cond=None: x
         >>> guide(field, None) is field
         True
     """
+    guidance = checked_guidance(guidance, "guidance")
     if guidance is None:
         return field
-    if isinstance(guidance, (int, float)):
-        return ClassifierFree(field, float(guidance))
+    if isinstance(guidance, float):
+        return ClassifierFree(field, guidance)
     return guidance(field=field) if isinstance(guidance, Partial) else guidance(field)
 
 
@@ -53,10 +58,20 @@ class Experiment:
     Args:
         config: The parts.
         dataset: What to learn from; `Experiment.of(config)` loads the one that the configuration names.
+
+    Raises: `Incompatible` for guidance towards conditions that the data do not have.
     """
 
     config: Config
     dataset: Dataset
+
+    def __post_init__(self) -> None:
+        guided = isinstance(self.config.sampling.guidance, (float, Partial))
+        require(
+            not guided or self.dataset.train.take(1)[1] is not None,
+            "sampling.guidance steers towards a condition, but the data have none; give cond, or set it to null",
+            Incompatible,
+        )
 
     @classmethod
     def of(cls, config: Config) -> "Experiment":
@@ -97,7 +112,8 @@ class Experiment:
     ) -> Trained:
         """Train a network (a new one unless given) as the configuration says; see `training.train`."""
         net = self.net() if net is None else net
-        feed, config = self.feed(), self.config
+        feed, config, test = self.feed(), self.config, self.dataset.test
+        validated = config.training.validate_every is not None and test is not None
         return train(
             net,
             config.bound,
@@ -106,7 +122,7 @@ class Experiment:
             seed=config.seed,
             folder=folder,
             resume=resume,
-            validation=feed.held_out(self.dataset.test),
+            validation=feed.held_out(test) if validated else None,
             on_start=on_start,
             on_sample=on_sample,
             progress=progress,
