@@ -79,5 +79,5 @@ def test_flows_fitted_to_arrays_are_judged_by_rows_that_are_given():
 def test_fitting_data_with_a_test_part_may_be_validated_and_judged():
     data = Dataset(Arrays(normal(50)), Arrays(normal(30, 1)))
     flow = Flow(net={"type": "MLP", "width": 8}, training=SMALL | {"validate_every": 1}).fit(data)
-    assert any("validation_loss" in line or "validation" in str(line) for line in flow.history_)
+    assert any("validation_loss" in line for line in flow.history_)
     assert evaluate(flow, Evaluation(samples=20)).metrics["wasserstein"] > 0

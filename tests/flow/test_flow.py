@@ -320,7 +320,7 @@ def test_wrong_calls_are_told_how_to_mend_them(plain, call, message):
         (lambda: Flow().fit(torch.zeros(3, 2), cond=torch.tensor([0, 10**6, 2])), "up to 1000000 for 3 rows"),
         (lambda: Flow(sampling={"guidance": 2.0}).fit(torch.zeros(3, 2)), "the data have none"),
         (lambda: Flow(coupling="Paired").fit(rows(100), x0=rows(10)), "10 rows x0 and 100 rows x1"),
-        (lambda: Flow(training={"validate_every": 2}).fit(rows(100)), "no held-out rows came"),
+        (lambda: Flow(training={"validate_every": 2}).fit(rows(100)), "no held-out data came"),
         (lambda: Flow.load("nowhere"), "no run folder"),
     ],
 )

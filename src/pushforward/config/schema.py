@@ -93,7 +93,7 @@ class Config:
     def __post_init__(self) -> None:
         whole = isinstance(self.seed, Integral) and not isinstance(self.seed, bool)
         require(
-            whole and -(2**63) <= self.seed < 2**63,
+            whole and -(2**63) <= int(self.seed) < 2**63,
             f"seed: got {self.seed!r}, expected a whole number of at most 18 digits",
         )
         object.__setattr__(self, "seed", int(self.seed))  # numpy's whole numbers cannot be written
@@ -128,7 +128,7 @@ def checked_guidance(spec: Any, where: str) -> Any:
         spec(field=lambda x, t, cond=None: x)
         return spec
     number = isinstance(spec, Real) and not isinstance(spec, bool)
-    good = 0 <= spec < math.inf if number else spec is None or callable(spec)
+    good = 0 <= float(spec) < math.inf if number else spec is None or callable(spec)
     require(
         good,
         f"{where}: got {spec!r}, expected a finite scale >= 0 (1 is no guidance), a part such as "

@@ -519,7 +519,7 @@ def _tensor(x: State) -> Tensor:
 
 def _whole(value: Any, name: str) -> int:
     whole = isinstance(value, Integral) and not isinstance(value, bool)
-    require(whole and value >= 1, f"{name}: got {value!r}, expected at least 1, a whole number")
+    require(whole and int(value) >= 1, f"{name}: got {value!r}, expected at least 1, a whole number")
     return int(value)
 
 
