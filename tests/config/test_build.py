@@ -1,7 +1,10 @@
 """Mappings to parts and back; every mistake in a configuration is one sentence that names the nearest right thing."""
 
+import math
+
 import pytest
 import torch
+import yaml
 from torch import nn
 
 from pushforward import recipes
@@ -11,18 +14,22 @@ from pushforward.config import (
     Experiment,
     Partial,
     build,
+    build_partial,
     describe,
+    guide,
     kinds,
     override,
     parse,
     read_yaml,
     write_yaml,
 )
-from pushforward.core import Coupling, Incompatible, InvalidInput, Path
+from pushforward.core import Coupling, Incompatible, InvalidInput, Path, Solver
 from pushforward.couplings import EntropicOT, ExactOT
 from pushforward.data import Moons, Toy
+from pushforward.guidance import ClassifierFree, Interval
 from pushforward.objectives import FlowMatching
 from pushforward.paths import Affine, Brownian, CondOT, Cosine
+from pushforward.solvers import PI, Dopri5
 from pushforward.transport import PNorm
 
 
@@ -62,6 +69,38 @@ def test_every_registered_part_is_a_class_that_its_slot_names():
             assert isinstance(part, type), slot
 
 
+NEEDED = {  # what a part cannot do without
+    "CFGZeroStar": {"scale": 2.0},
+    "ClassifierFree": {"scale": 2.0},
+    "ImageFolder": {"path": "images", "size": 8},
+    "Interval": {"guidance": {"type": "ClassifierFree", "scale": 2.0}, "low": 0.2, "high": 0.8},
+    "Labelled": {"distribution": "Moons"},
+    "Table": {"path": "table.csv"},
+}
+LATE = ("shape", "classes", "features", "field", "path")
+
+
+@pytest.mark.parametrize(
+    ("slot", "name"), [(slot, name) for slot, members in kinds().items() for name in members], ids=str
+)
+def test_every_registered_part_is_built_again_from_what_is_written_of_it(slot, name):
+    late = tuple(argument for argument in LATE if argument not in NEEDED.get(name, {}))
+    first = build_partial({"type": name, **NEEDED.get(name, {})}, slot, "slot", late)
+    written = yaml.safe_load(write_yaml(describe(first)))
+    again = build_partial(written, slot, "slot", late)
+    assert describe(again) == written
+    if not first.late and not first.nested:
+        assert again() == first()
+        assert build(yaml.safe_load(write_yaml(describe(first()))), slot, "slot") == first()
+
+
+def test_a_dataclass_that_is_no_part_may_name_its_own_type_and_no_other():
+    controller = {"type": "PI", **{key: value for key, value in describe(PI()).items() if key != "type"}}
+    assert build({"type": "Dopri5", "controller": controller}, Solver, "solver") == Dopri5()
+    with pytest.raises(InvalidInput, match=r"solver\.controller\.type"):
+        build({"type": "Dopri5", "controller": {**controller, "type": "PID"}}, Solver, "solver")
+
+
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
@@ -80,9 +119,17 @@ def test_every_registered_part_is_a_class_that_its_slot_names():
         ({"objective": "FlowMaching"}, "did you mean FlowMatching"),
         ({"sampling": {"steps": 0}}, "sampling.steps: got 0"),
         ({"sampling": {"guidance": {"type": "CFGZero", "scale": 2.0}}}, "sampling.guidance.*CFGZeroStar"),
+        ({"sampling": {"guidance": math.nan}}, "sampling.guidance: got nan"),
+        ({"sampling": {"guidance": -1}}, "sampling.guidance: got -1"),
+        ({"sampling": {"guidance": True}}, "sampling.guidance: got True"),
+        ({"sampling": {"guidance": "CFGZeroStar"}}, "sampling.guidance.scale is not set"),
+        ({"sampling": {"guidance": {"type": "CFGZeroStar", "scale": -2.0}}}, "CFGZeroStar got scale=-2.0"),
+        ({"sampling": {"guidance": {"type": "Interval", "guidance": "Interval", "low": 0, "high": 1}}}, "unknown name"),
+        ({"sampling": {"guidance": {"type": "Autoguidance", "scale": 2.0}}}, "unknown name 'Autoguidance'"),
         ({"sampling": 7}, "sampling: got 7"),
-        ({"evaluation": {"samples": 1}}, "evaluation.samples"),
+        ({"evaluation": {"samples": 5}}, "evaluation.samples: got 5, expected at least 6"),
         ({"seed": "x"}, "seed: got 'x'"),
+        ({"seed": 3.5}, r"seed: got 3\.5"),
     ],
 )
 def test_mistakes_are_told_where_and_how_to_mend_them(spec, message):
@@ -111,6 +158,23 @@ def test_guidance_is_a_scale_or_a_part_that_waits_for_its_field():
     part = parse({"sampling": {"guidance": {"type": "CFGZeroStar", "scale": 2.0}}}).sampling.guidance
     assert isinstance(part, Partial)
     assert part(field=lambda x, t, cond=None: x).scale == 2.0
+
+
+def test_a_guidance_within_a_guidance_waits_for_the_same_field(tmp_path):
+    inner = {"type": "ClassifierFree", "scale": 2.0}
+    config = parse({"sampling": {"guidance": {"type": "Interval", "guidance": inner, "low": 0.2, "high": 0.8}}})
+    field = lambda x, t, cond=None: x
+    assert guide(field, config.sampling.guidance) == Interval(ClassifierFree(field, 2.0), 0.2, 0.8)
+    (tmp_path / "config.yaml").write_text(write_yaml(config.resolved()))
+    again = parse(read_yaml(tmp_path / "config.yaml"))
+    assert guide(field, again.sampling.guidance) == guide(field, config.sampling.guidance)
+
+
+def test_guidance_over_data_without_conditions_is_refused_before_anything_is_trained():
+    config = parse({"sampling": {"guidance": 2.0}})
+    with pytest.raises(Incompatible, match=r"sampling\.guidance.*the data have none"):
+        Experiment(config, Toy(Moons()).load())
+    Experiment(config, Toy(Moons(), labels=True).load())
 
 
 def test_yaml_errors_name_file_and_line(tmp_path):

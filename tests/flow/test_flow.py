@@ -1,6 +1,7 @@
 """The estimator: fit, sample, transport, densities, saving, and what it refuses."""
 
 import copy
+import dataclasses
 import math
 
 import numpy as np
@@ -10,13 +11,15 @@ from sklearn.base import clone
 from torch import nn
 
 import pushforward as pf
+from pushforward.config import checked_guidance, parse
 from pushforward.core import Incompatible, InvalidInput
 from pushforward.couplings import ExactOT
 from pushforward.fields import Endpoint
 from pushforward.flow import Flow, resolve
+from pushforward.flow.flow import _whole
 from pushforward.objectives import FlowMatching
 from pushforward.paths import Affine, CondOT, Cosine, LinearVP, VarianceExploding, VariancePreserving
-from pushforward.solvers import RK4, Euler
+from pushforward.solvers import RK4, Dopri5, Euler
 
 SMALL = {"steps": 60, "batch_size": 64, "learning_rate": 5e-3}
 
@@ -113,6 +116,30 @@ def test_guidance_is_a_scale_or_a_function_from_field_to_field(labelled):
     plain = labelled.sample(20, generator=g())
     assert torch.equal(labelled.sample(20, guidance=1.0, generator=g()), plain)
     assert not torch.equal(by_scale, plain)
+    by_mapping = labelled.sample(20, guidance={"type": "ClassifierFree", "scale": 2.0}, generator=g())
+    assert torch.equal(by_mapping, by_scale)
+    assert checked_guidance(np.float32(2), "guidance") == 2.0
+
+
+def test_rows_do_not_depend_on_how_many_are_followed_at_once(labelled, monkeypatch):
+    x, path = labelled.sample(23, guidance=1.5), labelled.trajectory(23, steps=6)
+    adaptive = labelled.sample(23, solver="Dopri5")
+    most = 0
+
+    def watch(module, args):
+        nonlocal most
+        most = max(most, len(args[0]))
+
+    monkeypatch.setattr("pushforward.flow.flow.BLOCK", 10)  # five rows of two numbers
+    handle = labelled.net_.register_forward_pre_hook(watch)
+    torch.testing.assert_close(labelled.sample(23, solver="Dopri5"), adaptive)
+    assert most == 5
+    handle.remove()
+    torch.testing.assert_close(labelled.sample(23, guidance=1.5), x)
+    found = labelled.trajectory(23, steps=6)
+    torch.testing.assert_close(found.xs, path.xs)
+    torch.testing.assert_close(found.x, path.x)
+    assert (found.nfe, len(found.times)) == (path.nfe, 7)
 
 
 def test_vector_conditions():
@@ -159,6 +186,51 @@ def test_runs_into_a_folder_leave_a_config_that_runs_again(tmp_path):
     assert torch.equal(again.sample(4), flow.sample(4))
     loaded = Flow.load(tmp_path / "run")
     assert loaded.dataset().name == "Moons"
+
+
+def test_runs_of_adaptive_solvers_are_loaded_again(plain, tmp_path):
+    flow = copy.copy(plain)
+    flow.config_ = dataclasses.replace(plain.config, sampling=pf.config.Sampling(solver=Dopri5()))
+    flow.save(tmp_path)
+    assert torch.equal(Flow.load(tmp_path).sample(4), flow.sample(4))
+
+
+def test_runs_find_their_data_from_every_folder(tmp_path, monkeypatch):
+    (tmp_path / "data").mkdir()
+    np.save(tmp_path / "data" / "rows.npy", rows(50).numpy())
+    monkeypatch.chdir(tmp_path / "data")
+    spec = {"data": {"type": "Table", "path": "rows.npy"}, "net": "MLP", "training": SMALL | {"steps": 2}}
+    Flow(spec).fit(folder=tmp_path / "run")
+    monkeypatch.chdir(tmp_path)
+    assert len(Flow.load(tmp_path / "run").dataset().train) == 45
+
+
+def test_settings_of_training_that_nobody_knows_any_more_are_passed_over(plain, tmp_path):
+    plain.save(tmp_path)
+    text = (tmp_path / "config.yaml").read_text()
+    (tmp_path / "config.yaml").write_text(text.replace("training:\n", "training:\n  prefetch: 2\n"))
+    assert "prefetch" in (tmp_path / "config.yaml").read_text()
+    with pytest.warns(UserWarning, match=r"passed over training\.prefetch") as caught:
+        again = Flow.load(tmp_path)
+    assert len(caught) == 1
+    assert torch.equal(again.sample(3), plain.sample(3))
+    with pytest.raises(InvalidInput, match=r"unknown key 'training\.prefetch'"):
+        Flow(tmp_path / "config.yaml")  # to train, every setting counts
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64, torch.int32])
+def test_rows_and_conditions_of_every_dtype_are_learned_from(dtype):
+    x = rows(50).to(dtype)
+    flow = Flow(net={"type": "MLP", "width": 8}, training=SMALL | {"steps": 2})
+    assert flow.fit(x, cond=rows(50).to(dtype) if dtype.is_floating_point else None).net_ is not None
+    cond = torch.zeros(2, 2, dtype=dtype) if dtype.is_floating_point else None
+    assert flow.sample(2, cond=cond).dtype == torch.float32
+
+
+def test_seeds_are_whole_numbers_of_any_kind():
+    assert type(parse({"seed": "3"}).seed) is int
+    with pytest.raises(InvalidInput, match="seed"):
+        parse({"seed": 3.5})
 
 
 def test_scikit_learn_manners(plain):
@@ -245,6 +317,14 @@ def test_steps_and_solvers_can_be_named(plain):
         (lambda f: f.transport([["a", "b"]]), "expected rows of numbers"),
         (lambda f: f.log_prob(torch.zeros(3)), r"shape \[3\], expected \[N, \*E\]"),
         (lambda f: f.sample(2, guidance=2.0), "condition"),
+        (lambda f: f.sample(2, guidance="CFGZeroStar"), "guidance.scale is not set"),
+        # types that the checker of the tests would refuse at the door
+        (lambda f: checked_guidance(True, "guidance"), "guidance: got True"),
+        (lambda f: checked_guidance(object(), "guidance"), "guidance: got <object"),
+        (lambda f: _whole(2.0, "n"), r"n: got 2\.0"),
+        (lambda f: _whole("2", "n"), "n: got '2'"),
+        (lambda f: _whole(True, "n"), "n: got True"),
+        (lambda f: f._generator(3, "sample"), "generator: got 3"),
     ],
 )
 def test_wrong_calls_are_told_how_to_mend_them(plain, call, message):
@@ -268,6 +348,11 @@ def test_wrong_calls_are_told_how_to_mend_them(plain, call, message):
         (lambda: Flow().fit(torch.zeros(3, 2), cond=["a", "b", "c"]), "cond"),
         (lambda: Flow().fit(torch.zeros(3, 2), x0=torch.zeros(3, 4)), "shape"),
         (lambda: Flow().fit(torch.zeros(3, 2), cond=torch.tensor([-1, 0, 1])), "count from 0"),
+        (lambda: Flow().fit(torch.zeros(3, 2), cond=torch.full((3, 1), math.nan)), "cond holds nan at row 0"),
+        (lambda: Flow().fit(torch.zeros(3, 2), cond=torch.tensor([0, 10**6, 2])), "up to 1000000 for 3 rows"),
+        (lambda: Flow(sampling={"guidance": 2.0}).fit(torch.zeros(3, 2)), "the data have none"),
+        (lambda: Flow(coupling="Paired").fit(rows(100), x0=rows(10)), "10 rows x0 and 100 rows x1"),
+        (lambda: Flow(training={"validate_every": 2}).fit(rows(100)), "no held-out data came"),
         (lambda: Flow.load("nowhere"), "no run folder"),
     ],
 )

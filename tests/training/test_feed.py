@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from pushforward.core import InvalidInput, Pairs
+from pushforward.core import Incompatible, InvalidInput, Pairs
 from pushforward.couplings import ExactOT, Independent, Paired
 from pushforward.data import Arrays, Compose, Dequantise, EightGaussians, Standardise, Stream
 from pushforward.training import Feed, PairSource
@@ -61,6 +61,22 @@ def test_rows_stay_together_only_under_paired():
         assert not torch.equal(free.x1 - free.x0, torch.full((10, 2), 100.0))
 
 
+@pytest.mark.parametrize(
+    ("source", "train"),
+    [(Arrays(rows[:7]), Arrays(rows)), (Stream(Normal()), Arrays(rows)), (Stream(Normal()), Stream(Normal()))],
+)
+def test_paired_is_refused_where_rows_have_no_partners(source, train):
+    with pytest.raises(Incompatible, match="Paired keeps row i"):
+        Feed(train, source=source, coupling=Paired())
+    Feed(train, coupling=Paired())  # noise has no rows of its own
+
+
+def test_paired_is_refused_over_held_out_rows():
+    feed = Feed(Arrays(rows), source=Arrays(rows), coupling=Paired())
+    with pytest.raises(Incompatible, match="no partners"):
+        feed.held_out(Arrays(-rows))
+
+
 def test_labels_travel_with_their_rows():
     pairs = Feed(Arrays(rows, torch.arange(10))).pairs(3, 6, seed=0)
     assert torch.equal(pairs.x1, rows[pairs.cond])
@@ -90,7 +106,7 @@ def test_the_coupling_gets_a_generator_and_no_gradient():
 
 
 def test_held_out_keeps_all_but_the_rows():
-    feed = Feed(Arrays(rows), source=Arrays(rows), coupling=Paired())
+    feed = Feed(Arrays(rows), source=Arrays(rows), coupling=ExactOT())
     other = feed.held_out(Arrays(-rows))
     assert (other.coupling, other.source, other.transform) == (feed.coupling, feed.source, feed.transform)
     assert (other.pairs(0, 4, seed=0).x1 <= 0).all()

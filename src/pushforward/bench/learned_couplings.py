@@ -82,7 +82,7 @@ class LearnedCouplings:
             law = objective.source(label) if isinstance(objective, Joint) else None
             x0 = start(experiment.config.path, noise, torch.zeros(n), law=law)
             x = solve(objective.field(net), x0, torch.linspace(0, 1, 2), solver=Euler(), cond=label).x
-        real, real_label = data.test.take(n, 0)
+        real, real_label = data.held_out().take(n, 0)
         known, known_label = data.train.take(10_000, 0)
         assert isinstance(real, Tensor)
         assert isinstance(known, Tensor)

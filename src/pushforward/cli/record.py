@@ -22,7 +22,7 @@ def record(flow: Flow, folder: Path, evaluated: Evaluated | None = None) -> None
     """Write generated and real rows, in data units, and a few trajectories to `samples.npz`."""
     data = flow.dataset()
     if evaluated is None:
-        real, real_cond = data.test.take(ROWS, 0)
+        real, real_cond = data.held_out().take(ROWS, 0)
         cond = usual_conditions(data, ROWS)
         x = flow.sample(ROWS, cond, generator=generator_from(0, "record"))
     else:

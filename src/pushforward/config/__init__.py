@@ -7,7 +7,16 @@ from pushforward.config.build import Partial, build, build_partial, describe
 from pushforward.config.experiment import Experiment, Guidance, guide, start
 from pushforward.config.methods import METHODS, Method
 from pushforward.config.register import kinds, parts_of
-from pushforward.config.schema import Config, Evaluation, Sampling, override, parse, read_yaml, write_yaml
+from pushforward.config.schema import (
+    Config,
+    Evaluation,
+    Sampling,
+    checked_guidance,
+    override,
+    parse,
+    read_yaml,
+    write_yaml,
+)
 
 __all__ = [
     "METHODS",
@@ -20,6 +29,7 @@ __all__ = [
     "Sampling",
     "build",
     "build_partial",
+    "checked_guidance",
     "describe",
     "guide",
     "kinds",

@@ -148,7 +148,8 @@ def build(spec: Any, kind: type, where: str) -> Any:
     """
     if not parts_of(kind):
         require(isinstance(spec, Mapping), f"{where}: got {spec!r}, expected a mapping of {kind.__name__} fields")
-        return _make(kind, _arguments(kind, spec, where), where)
+        fields = {k: v for k, v in spec.items() if (k, v) != ("type", kind.__name__)}  # `describe` names every class
+        return _make(kind, _arguments(kind, fields, where), where)
     name, fields = _split(spec, where)
     part = _find(kind, name, where)
     return _make(part, _arguments(part, fields, where), where)

@@ -1,15 +1,15 @@
 """The parts of a configuration, put together over the data they are for."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path as File
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 from torch import nn
 
 from pushforward.config.build import Partial
-from pushforward.config.schema import Config
+from pushforward.config.schema import Config, checked_guidance
 from pushforward.core import AffinePath, Field, Incompatible, Objective, Path, State, align, like, map_state, require
 from pushforward.couplings import Independent
 from pushforward.couplings.learned import Gaussian
@@ -19,22 +19,27 @@ from pushforward.training import Feed, Trained, train
 
 __all__ = ["Experiment", "Guidance", "guide", "start"]
 
-Guidance: TypeAlias = float | Partial | Callable[[Field], Field] | None
+Guidance: TypeAlias = float | str | Mapping[str, Any] | Partial | Callable[[Field], Field] | None
 
 
 def guide(field: Field, guidance: Guidance) -> Field:
     """The guided field: None leaves it alone, a number is classifier-free guidance with that scale.
+
+    A name or a mapping is a part of the guidance room without its field, as in a configuration.
+
+    Raises: `InvalidInput` for anything else, and for a scale that is negative or not finite.
 
     Example:
         >>> field = lambda x, t, cond=None: x
         >>> guide(field, None) is field
         True
     """
-    if guidance is None:
+    known = checked_guidance(guidance, "guidance")
+    if known is None:
         return field
-    if isinstance(guidance, (int, float)):
-        return ClassifierFree(field, float(guidance))
-    return guidance(field=field) if isinstance(guidance, Partial) else guidance(field)
+    if isinstance(known, float):
+        return ClassifierFree(field, known)
+    return known(field=field) if isinstance(known, Partial) else known(field)
 
 
 def start(path: Path, x0: State, t: torch.Tensor, *, law: Gaussian | None = None, back: bool = False) -> State:
@@ -63,10 +68,20 @@ class Experiment:
     Args:
         config: The parts.
         dataset: What to learn from; `Experiment.of(config)` loads the one that the configuration names.
+
+    Raises: `Incompatible` for guidance towards conditions that the data do not have.
     """
 
     config: Config
     dataset: Dataset
+
+    def __post_init__(self) -> None:
+        guided = isinstance(self.config.sampling.guidance, (float, Partial))
+        require(
+            not guided or self.dataset.train.take(1)[1] is not None,
+            "sampling.guidance steers towards a condition, but the data have none; give cond, or set it to null",
+            Incompatible,
+        )
 
     @classmethod
     def of(cls, config: Config) -> "Experiment":
@@ -123,7 +138,7 @@ class Experiment:
         """Train a network and an objective (new ones unless given) as the configuration says; see `training.train`."""
         net = self.net() if net is None else net
         objective = self.objective() if objective is None else objective
-        feed, config = self.feed(), self.config
+        feed, config, test = self.feed(), self.config, self.dataset.test
         return train(
             net,
             objective,
@@ -132,7 +147,7 @@ class Experiment:
             seed=config.seed,
             folder=folder,
             resume=resume,
-            validation=feed.held_out(self.dataset.test),
+            validation=None if test is None or config.training.validate_every is None else feed.held_out(test),
             on_start=on_start,
             on_sample=on_sample,
             progress=progress,

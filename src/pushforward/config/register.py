@@ -10,6 +10,7 @@ from pushforward import couplings, data, fields, guidance, nets, objectives, pat
 from pushforward.core import Coupling, Field, Head, Objective, Path, Schedule, Solver, Space
 from pushforward.couplings import LearnedCoupling
 from pushforward.data import Distribution, Loader
+from pushforward.guidance import Guidance
 from pushforward.objectives.times import Draw, TimeLaw
 from pushforward.objectives.weights import Weight
 from pushforward.paths.latents import Latent
@@ -36,7 +37,8 @@ def kinds() -> Mapping[type, Mapping[str, type]]:
         Coupling: _named(couplings),
         Distribution: _named(data.toys),
         Draw: _named(objectives.times, "Antithetic", "Independent", "Stratified"),
-        Field: _named(guidance),
+        Field: _named(guidance, "CFGZeroStar", "ClassifierFree", "Interval"),  # Autoguidance needs a second model
+        Guidance: _named(guidance, "CFGZeroStar", "ClassifierFree"),
         Head: _named(fields, "Endpoint", "Noise", "Score", "Velocity"),
         Latent: _named(paths.latents),
         LearnedCoupling: _named(couplings, "CARFlow", "CrossFlow", "VariationalNoise"),

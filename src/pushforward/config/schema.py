@@ -1,8 +1,10 @@
 """A whole run as one mapping: what is written in YAML, with every default in one place."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from numbers import Integral, Real
 from pathlib import Path as File
 from typing import Any
 
@@ -31,7 +33,7 @@ from pushforward.paths import Affine
 from pushforward.solvers import Heun
 from pushforward.training import Training
 
-__all__ = ["Config", "Evaluation", "Sampling", "override", "parse", "read_yaml", "write_yaml"]
+__all__ = ["Config", "Evaluation", "Sampling", "checked_guidance", "override", "parse", "read_yaml", "write_yaml"]
 
 
 LATE_NET = ("shape", "classes", "features")
@@ -48,6 +50,8 @@ class Sampling:
         steps: Steps from source to data, >= 1; adaptive solvers choose their own and use this for outputs only.
         guidance: None for none, a number w for classifier-free guidance with that scale, or a part of the guidance room
             without its `field`, e.g. `{type: CFGZeroStar, scale: 2.0}`.
+
+    Raises: `InvalidInput` for no steps, and for a guidance that no field could be given to.
     """
 
     solver: Solver = field(default_factory=Heun)
@@ -56,6 +60,7 @@ class Sampling:
 
     def __post_init__(self) -> None:
         require(self.steps >= 1, f"sampling.steps: got {self.steps}, expected at least 1")
+        object.__setattr__(self, "guidance", checked_guidance(self.guidance, "sampling.guidance"))
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,7 @@ class Evaluation:
     """What is measured on held-out data.
 
     Args:
-        samples: Number of generated rows; the same number from every class where there are classes.
+        samples: Number of generated rows, >= 6; the same number from every class where there are classes.
         exact: Rows of the exact Wasserstein distance, whose cost grows like the cube.
         seed: Seed of the draws.
     """
@@ -73,7 +78,7 @@ class Evaluation:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        require(self.samples >= 2, f"evaluation.samples: got {self.samples}, expected at least 2")
+        require(self.samples >= 6, f"evaluation.samples: got {self.samples}, expected at least 6")
         require(self.exact >= 2, f"evaluation.exact: got {self.exact}, expected at least 2")
 
 
@@ -99,7 +104,12 @@ class Config:
     recipe: str | None = None
 
     def __post_init__(self) -> None:
-        require(-(2**63) <= self.seed < 2**63, f"seed: got {self.seed}, expected a whole number of at most 18 digits")
+        whole = isinstance(self.seed, Integral) and not isinstance(self.seed, bool)
+        require(
+            whole and -(2**63) <= int(self.seed) < 2**63,
+            f"seed: got {self.seed!r}, expected a whole number of at most 18 digits",
+        )
+        object.__setattr__(self, "seed", int(self.seed))  # numpy's whole numbers cannot be written
         require(not isinstance(self.coupling, nn.Module), _learned(type(self.coupling).__name__), Incompatible)
         own = getattr(self.bound, "path", self.path)
         require(
@@ -136,10 +146,24 @@ def _learned(coupling: str) -> str:
     )
 
 
-def _guidance(spec: Any) -> float | Partial | None:
-    if spec is None or isinstance(spec, (int, float, Partial)):
+def checked_guidance(spec: Any, where: str) -> Any:
+    """None, a scale, a part that waits for its field, or a function from field to field.
+
+    Raises: `InvalidInput` for whatever else, and now for what would be refused when the field comes.
+    """
+    if isinstance(spec, (str, Mapping)):
+        spec = build_partial(spec, Field, where, LATE_GUIDANCE)
+    if isinstance(spec, Partial):
+        spec(field=lambda x, t, cond=None: x)
         return spec
-    return build_partial(spec, Field, "sampling.guidance", LATE_GUIDANCE)
+    if isinstance(spec, Real) and not isinstance(spec, bool) and 0 <= float(spec) < math.inf:
+        return float(spec)
+    require(
+        spec is None or callable(spec),
+        f"{where}: got {spec!r}, expected a finite scale >= 0 (1 is no guidance), a part such as "
+        "{type: CFGZeroStar, scale: 2.0}, or null for none",
+    )
+    return spec
 
 
 def parse(spec: Mapping[str, Any]) -> Config:
@@ -165,8 +189,8 @@ def parse(spec: Mapping[str, Any]) -> Config:
     sampling = spec.pop("sampling", None)
     if sampling is not None:
         require(isinstance(sampling, Mapping), f"sampling: got {sampling!r}, expected a mapping of Sampling fields")
-        guidance = _guidance(sampling.get("guidance"))
         rest = {key: value for key, value in sampling.items() if key != "guidance"}
+        guidance = checked_guidance(sampling.get("guidance"), "sampling.guidance")
         late["sampling"] = replace(build(rest, Sampling, "sampling"), guidance=guidance)
     given = {key: value for key, value in spec.items() if key not in slots}
     return replace(build(given, Config, ""), **late)

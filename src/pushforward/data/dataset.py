@@ -7,7 +7,7 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from pushforward.core import Incompatible, State, generator_from, require
+from pushforward.core import Incompatible, InvalidInput, State, generator_from, require
 from pushforward.data.batches import Batches
 from pushforward.data.checks import require_fraction
 from pushforward.data.transforms import Identity, Transform
@@ -27,7 +27,7 @@ class Dataset:
 
     Args:
         train: Batches to learn from.
-        test: Rows held out, drawn from the same law.
+        test: Rows held out, drawn from the same law; None when there are none, and then nothing can be judged.
         source: Batches of x0, or None for the noise of the space.
         transform: Data units to model units; its inverse brings samples back.
         shape: Event shape `E` (a mapping of shapes for mapping states); found from `train` when left out.
@@ -46,7 +46,7 @@ class Dataset:
     """
 
     train: Batches
-    test: Batches
+    test: Batches | None = None
     source: Batches | None = None
     transform: Transform = field(default_factory=Identity)
     shape: Shape | None = None
@@ -73,6 +73,18 @@ class Dataset:
                     "train has labels but classes is None; say how many there are",
                     Incompatible,
                 )
+
+    def held_out(self) -> Batches:
+        """The rows to be judged by.
+
+        Raises: `InvalidInput` when none were held out.
+        """
+        if self.test is None:
+            raise InvalidInput(
+                "no rows were held out from these data, and rows that were learned from judge nothing; "
+                "give a Dataset with a test part, e.g. evaluate(flow, data=Dataset(train, test))"
+            )
+        return self.test
 
 
 @runtime_checkable

@@ -25,6 +25,7 @@ __all__ = ["Evaluated", "evaluate", "usual_conditions"]
 
 LIKELIHOOD_ROWS = 500  # exact divergences cost d evaluations a step
 LIKELIHOOD_DIMENSIONS = 16
+NEIGHBOURS = 5  # of precision, recall and coverage, which need more rows than that
 
 
 class Evaluated(NamedTuple):
@@ -51,18 +52,22 @@ def evaluate(flow: Flow, settings: Evaluation | None = None, *, data: Dataset | 
     Args:
         flow: A fitted flow.
         settings: How many rows; None takes the configuration's.
-        data: What to compare with; None takes what the flow learned from.
+        data: What to compare with; None takes what the flow learned from, which needs a held-out part.
 
-    Raises: `InvalidInput` when the flow has not learned, or the data are too few.
+    Raises: `InvalidInput` when the flow has not learned, or the held-out data are missing or too few. With 5 of them or
+        fewer, precision, recall and coverage are left out.
     """
     settings = flow.config.evaluation if settings is None else settings
     data = flow.dataset() if data is None else data
     conditions = usual_conditions(data, settings.samples, settings.seed)
     samples = flow.sample(settings.samples, conditions, generator=generator_from(settings.seed, "evaluate"))
-    real, real_cond = data.test.take(max(settings.samples, settings.exact), settings.seed)
+    real, real_cond = data.held_out().take(max(settings.samples, settings.exact), settings.seed)
     known, known_cond = data.train.take(10_000, settings.seed)
     assert isinstance(real, Tensor)
     assert isinstance(known, Tensor)
+    # files may be sorted, and the first rows are looked at most
+    order = torch.randperm(len(real), generator=generator_from(settings.seed, "held out")).to(real.device)
+    real, real_cond = real[order], take(real_cond, order)
 
     to_model = lambda rows: data.transform.forward(rows, generator=generator_from(settings.seed, "units")).flatten(1)
     x, test, train = to_model(samples), to_model(real), to_model(known)
@@ -80,8 +85,9 @@ def evaluate(flow: Flow, settings: Evaluation | None = None, *, data: Dataset | 
     beside_floor("energy_distance", with_floor(energy_distance, even, few, train, generator=generator))
     m = min(len(x), len(train))
     beside_floor("frechet", with_floor(frechet, _even(x, m), test, train, generator=generator))
-    cover = precision_recall_coverage(few, even)
-    metrics |= {"precision": cover.precision, "recall": cover.recall, "coverage": cover.coverage}
+    if n > NEIGHBOURS:
+        cover = precision_recall_coverage(few, even, NEIGHBOURS)
+        metrics |= {"precision": cover.precision, "recall": cover.recall, "coverage": cover.coverage}
     if isinstance(data.train, Arrays):
         metrics["copies"] = copies(x, train, test)
     if data.classes is not None:
@@ -101,7 +107,7 @@ def usual_conditions(data: Dataset, n: int, seed: int = 0) -> Cond:
     if data.classes is not None:
         return torch.arange(n) % data.classes
     if data.features is not None:
-        _, cond = data.test.take(n, seed)
+        _, cond = data.held_out().take(n, seed)
         assert isinstance(cond, Tensor)
         return cond[torch.arange(n) % len(cond)]
     return None

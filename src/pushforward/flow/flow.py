@@ -1,8 +1,10 @@
 """The estimator: fit, sample, transport, log_prob, save, load."""
 
 import copy
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from numbers import Integral
 from pathlib import Path as File
 from typing import Any
 
@@ -39,6 +41,7 @@ from pushforward.core import (
     State,
     broadcast_time,
     generator_from,
+    leaves,
     map_state,
     require,
     span_of,
@@ -46,6 +49,7 @@ from pushforward.core import (
 )
 from pushforward.couplings.learned import Gaussian
 from pushforward.data import Arrays, Dataset, Standardise, Transform
+from pushforward.data.checks import require_finite
 from pushforward.flow.frame import Frame, as_condition
 from pushforward.flow.saved import load_model, read_frame, write_model
 from pushforward.flow.start_law import StartLaw
@@ -57,6 +61,7 @@ __all__ = ["Flow", "resolve"]
 
 Array = Tensor | np.ndarray | Sequence[Any]  # and whatever else numpy reads, data frames among it
 Spec = str | File | Mapping[str, Any]
+BLOCK = 2**18  # numbers of the states that are followed at once: memory does not grow with the number of rows
 
 
 def resolve(recipe: Spec) -> dict[str, Any]:
@@ -173,7 +178,7 @@ class Flow(BaseEstimator):
             on_sample: Called with the flow as it is and the step, every `training.sample_every` steps.
 
         Raises: `InvalidInput` for rows that are not finite, shapes that do not fit together, and a folder that holds
-            another run.
+            another run; `Incompatible` for guidance without conditions, and `Paired` over rows that are no pairs.
         """
         place = None if folder is None else File(folder)
         require(
@@ -182,7 +187,7 @@ class Flow(BaseEstimator):
         )
         config = self._configure()
         if steps is not None:
-            config = replace(config, training=replace(config.training, steps=steps))
+            config = replace(config, training=replace(config.training, steps=_whole(steps, "steps")))
         if x1 is None:
             require(x0 is None and cond is None, "x0 and cond go with rows x1; give x1 too")
             experiment = Experiment.of(config)
@@ -222,12 +227,19 @@ class Flow(BaseEstimator):
 
     def _dataset(self, x1: Array, x0: Array | None, cond: Array | None) -> Dataset:
         rows = Arrays(_floating(x1, "x1"), None if cond is None else as_condition(cond))
+        for leaf in [] if rows.cond is None else leaves(rows.cond):
+            require_finite(leaf, "cond")
         source = None if x0 is None else Arrays(_floating(x0, "x0"))
         labels = rows.cond if isinstance(rows.cond, Tensor) and not rows.cond.is_floating_point() else None
         require(labels is None or bool((labels >= 0).all()), "labels in cond count from 0; got a negative one")
         classes = None if labels is None else int(labels.max()) + 1
+        require(
+            classes is None or classes <= len(rows),
+            f"cond holds labels up to {(classes or 0) - 1} for {len(rows)} rows, expected 0, 1, ... fewer than rows; "
+            "renumber them, or give them as floats [N, 1] to condition on their value",
+        )
         transform = self.transform or Standardise.fit(_tensor(rows.x))
-        return Dataset(rows, rows, source, transform, classes=classes)
+        return Dataset(rows, None, source, transform, classes=classes)
 
     def _adopt(self, config: Config, frame: Frame, net: nn.Module, objective: Any) -> "Flow":
         self.config_, self.frame_, self.net_ = config, frame, net.eval()
@@ -267,7 +279,18 @@ class Flow(BaseEstimator):
         low, high = span_of(self.field_)
         return torch.linspace(low, high, steps + 1, dtype=time_dtype(like), device=like.device)
 
-    def _solve(
+    def _solve(self, x: Tensor, cond: Cond, **told: Any) -> Solution:
+        """Follow the rows, so many at a time that memory does not grow with their number."""
+        size = max(1, BLOCK // max(1, x[0].numel()))
+        if len(x) <= size:
+            return self._solve_block(x, cond, **told)
+        blocks = [slice(k, k + size) for k in range(0, len(x), size)]
+        parts = [self._solve_block(x[rows], map_state(lambda c, rows=rows: c[rows], cond), **told) for rows in blocks]
+        xs = None if parts[0].xs is None else torch.cat([_tensor(part.xs) for part in parts], 1)  # pyright: ignore[reportArgumentType]
+        x = torch.cat([_tensor(part.x) for part in parts])
+        return Solution(x, parts[0].times, xs, max(part.nfe for part in parts))
+
+    def _solve_block(
         self,
         x: Tensor,
         cond: Cond,
@@ -279,11 +302,7 @@ class Flow(BaseEstimator):
         reverse: bool = False,
         save: bool = False,
     ) -> Solution:
-        sampling = self.config_.sampling
-        steps = sampling.steps if steps is None else steps
-        require(steps >= 1, f"steps: got {steps}, expected at least 1")
-        method = sampling.solver if solver is None else solver
-        method = build(method, Solver, "solver") if isinstance(method, str) else method
+        steps, method = self._steps(steps), self._solver(solver)
         times = self._times(steps, x)
         field, grid = guide(self.field_, guidance), times.flip(0) if reverse else times
         solution = solve(field, x, grid, solver=method, cond=cond, generator=generator, save=save)
@@ -303,6 +322,21 @@ class Flow(BaseEstimator):
         times = torch.cat([times, times.new_ones(1)])
         xs = None if xs is None else map_state(lambda way, end: torch.cat([way, end[None]]), xs, x1)
         return Solution(x1, times, xs, solution.nfe + 1)
+
+    def _steps(self, steps: int | None) -> int:
+        return self.config_.sampling.steps if steps is None else _whole(steps, "steps")
+
+    def _solver(self, solver: Any) -> Solver:
+        found = self.config_.sampling.solver if solver is None else solver
+        return build(found, Solver, "solver") if isinstance(found, str) else found
+
+    def _generator(self, generator: Any, stream: str) -> torch.Generator:
+        """The generator that was given, or one of the seed's."""
+        require(
+            generator is None or isinstance(generator, torch.Generator),
+            f"generator: got {generator!r}, expected a torch.Generator, e.g. torch.Generator().manual_seed(0), or None",
+        )
+        return generator or generator_from(self.config_.seed, stream, device=self.device)
 
     def condition(self, cond: Any, n: int) -> Cond:
         """`cond` for `n` rows, checked, on the network's device; see `sample`."""
@@ -361,8 +395,8 @@ class Flow(BaseEstimator):
             cond: One label for all, `n` labels, or `[n, F]` vectors; None takes all classes in turn, or no condition.
             steps: Steps from source to data; None takes the configuration's.
             solver: Follows the field, an object or its name; None takes the configuration's.
-            guidance: A scale of classifier-free guidance, or a function from field to field; None takes the
-                configuration's.
+            guidance: A scale of classifier-free guidance, what a configuration may say of a guidance, or a function
+                from field to field; None takes the configuration's.
             generator: Randomness; None derives it from the seed, so that two calls give the same rows.
         """
         frame = self._fitted()
@@ -386,8 +420,8 @@ class Flow(BaseEstimator):
         One more, the last jump, where the head's velocity is singular at t = 1 (`Endpoint`, `Score`).
         """
         self._fitted()
-        require(n >= 1, f"n: got {n}, expected at least 1")
-        generator = generator or generator_from(self.config_.seed, "sample", device=self.device)
+        n = _whole(n, "n")
+        generator = self._generator(generator, "sample")
         found = self.condition(cond, n)
         x0 = self.source(n, generator=generator)
         x = start(self.config_.path, x0, self._times(1, x0)[:1].expand(n), law=self._law(found))
@@ -469,14 +503,12 @@ class Flow(BaseEstimator):
             not frame.source, "this flow starts from data, whose density is unknown; log_prob needs a flow from noise"
         )
         rows = self._rows(x)
-        generator = generator or generator_from(self.config_.seed, "log_prob", device=self.device)
+        generator = self._generator(generator, "log_prob")
         state = generator.get_state()
         y = frame.transform.forward(rows, generator=generator)
         volume = frame.transform.log_det(rows, generator=generator.set_state(state))
-        sampling = self.config_.sampling
-        method = sampling.solver if solver is None else solver
-        method = build(method, Solver, "solver") if isinstance(method, str) else method
-        times = self._times(sampling.steps if steps is None else steps, y).flip(0)
+        method = self._solver(solver)
+        times = self._times(self._steps(steps), y).flip(0)
         found = self.condition(cond, len(rows))
         source = StartLaw(self.config_.path, float(times[-1]), self._law(found))
         density = log_prob(
@@ -499,14 +531,14 @@ class Flow(BaseEstimator):
 
     @classmethod
     def load(cls, folder: File | str) -> "Flow":
-        """The flow of a run folder.
+        """The flow of a run folder. What another version wrote under `training` is passed over, with a warning.
 
         Raises: `InvalidInput` when the folder is no run, or its files are damaged.
         """
         place = File(folder)
         require(place.is_dir(), f"{place} is no run folder; train one with `pushforward train RECIPE --out {place}`")
         require((place / "config.yaml").is_file(), f"{place} has no config.yaml; give a folder that `train` wrote")
-        flow = cls(read_yaml(place / "config.yaml"))
+        flow = cls(_known(read_yaml(place / "config.yaml"), place))
         frame = read_frame(place / "model.safetensors")
         config = flow._configure()
         assert isinstance(config.net, Partial)
@@ -523,8 +555,30 @@ def _tensor(x: State) -> Tensor:
     return x
 
 
+def _whole(value: Any, name: str) -> int:
+    whole = isinstance(value, Integral) and not isinstance(value, bool)
+    require(whole and int(value) >= 1, f"{name}: got {value!r}, expected at least 1, a whole number")
+    return int(value)
+
+
 def _written(config: Config) -> dict[str, Any]:
-    return {**config.resolved(), "version": __version__}
+    """As `config.yaml` holds it: data are found from every folder."""
+    found = {**config.resolved(), "version": __version__}
+    if found["data"] is not None and "path" in found["data"]:
+        found["data"]["path"] = str(File(found["data"]["path"]).expanduser().absolute())
+    return found
+
+
+def _known(spec: dict[str, Any], place: File) -> dict[str, Any]:
+    """`spec` without the settings of training that this version does not know: what is trained needs none."""
+    training = spec.get("training")
+    if not isinstance(training, Mapping):
+        return spec
+    known = {key: value for key, value in training.items() if key in Training.__dataclass_fields__}
+    dropped = [f"training.{key}" for key in training if key not in known]
+    if dropped:
+        warnings.warn(f"{place} was trained by another version; passed over {', '.join(dropped)}", stacklevel=3)
+    return {**spec, "training": known}
 
 
 def _default_net(data: Dataset) -> str:
@@ -538,4 +592,4 @@ def _floating(x: Array, name: str) -> Tensor:
     except (TypeError, ValueError, RuntimeError):
         raise InvalidInput(f"{name} is {type(x).__name__}, expected rows of numbers [N, *E]") from None
     require(rows.ndim >= 2, f"{name} has shape {list(rows.shape)}, expected [N, *E]; for one coordinate use [N, 1]")
-    return rows if rows.is_floating_point() and rows.dtype != torch.float64 else rows.to(torch.get_default_dtype())
+    return rows if rows.dtype == torch.float32 else rows.to(torch.get_default_dtype())

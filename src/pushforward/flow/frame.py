@@ -101,10 +101,8 @@ class Frame:
 
 def as_condition(cond: Any) -> Tensor:
     """Labels as int64, vectors as floats; anything that numpy understands."""
-    if isinstance(cond, Tensor):
-        return cond if cond.is_floating_point() else cond.long()
     try:
-        found = torch.as_tensor(np.asarray(cond))
+        found = cond if isinstance(cond, Tensor) else torch.as_tensor(np.asarray(cond))
     except (TypeError, ValueError):
         raise InvalidInput(f"cond is {type(cond).__name__}, expected labels (integers) or rows of numbers") from None
     return found.to(torch.get_default_dtype()) if found.is_floating_point() else found.long()

@@ -77,7 +77,8 @@ def train(
     """
     require(
         settings.validate_every is None or validation is not None,
-        f"training.validate_every is {settings.validate_every}, but no held-out data came; give some or set it to null",
+        f"training.validate_every is {settings.validate_every}, but no held-out data came; give some "
+        "(a Dataset with a test part), or set it to null",
     )
     require(
         settings.sample_every is None or on_sample is not None,
