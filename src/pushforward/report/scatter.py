@@ -33,7 +33,7 @@ def _legend(figure: Figure, labels: np.ndarray | None, names: Sequence[str] | No
             marker="o",
             markersize=5,
             linestyle="",
-            label=class_name(c, names) if names else f"class {c}",
+            label=class_name(int(c), names) if names else f"class {c}",
         )
         for c in np.unique(labels[labels >= 0])
     ]
