@@ -493,7 +493,8 @@ class Flow(BaseEstimator):
         flow = cls(read_yaml(place / "config.yaml"))
         frame = read_frame(place / "model.safetensors")
         config = flow._configure()
-        assert isinstance(config.net, Partial)
+        if not isinstance(config.net, Partial):
+            raise InvalidInput(f"{place / 'config.yaml'} names no net; restore the file that train wrote")
         net = config.net(shape=frame.shape, classes=frame.classes, features=frame.features)
         load_net(place / "model.safetensors", net, frame)
         flow._adopt(config, frame, net)
