@@ -7,8 +7,12 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 from PIL import Image
+from safetensors.numpy import load_file, save_file
 
 ROWS = "a,b,y\n" + "".join(f"{k}.5,{k % 7},{k % 2}\n" for k in range(20))
+RUN = (
+    "{recipe: moons, data: {type: Toy, target: Moons}, net: {type: MLP, width: 8}, training: {steps: 2, batch_size: 4}}"
+)
 CLOSED = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
 
 
@@ -29,6 +33,10 @@ def flip(path):
     raw = bytearray(path.read_bytes())
     raw[-1] ^= 1
     path.write_bytes(raw)
+
+
+def unframe(path):
+    save_file(load_file(path), path, {"frame": "{}"})
 
 
 def edit(old, new):
@@ -201,6 +209,27 @@ WRONG = {
         "sample labelled -o x.npz --cond c.csv", "--cond c.csv: .*; give", {"c.csv": "a\n"}
     ),
     "unknown solver": Wrong("sample run -o x.npz --solver Huen", r"solver: unknown name 'Huen'; did you mean Heun\?"),
+    "infinite label": Wrong("sample labelled -o x.npz --cond inf", "--cond inf: .*not finite.*; give", real=True),
+    "label beyond all numbers": Wrong("sample labelled -o x.npz --cond 1e300", r"--cond 1e300: .*beyond 2\^53; give"),
+    "output without a name": Wrong("sample run -o ''", "'--output'.*it is empty; name a file or a folder"),
+    "run folder without a name": Wrong("train moons --out ''", "'--out'.*it is empty; name a file or a folder"),
+    "run without a name": Wrong("evaluate ''", "'RUN'.*it is empty; name"),
+    "steps beyond all memory": Wrong("sample run -o x.npz --steps 1000000000000000", "not enough memory.*fewer steps"),
+    "steps beyond all numbers": Wrong(
+        "sample run -o x.npz --steps 1000000000000000000000", "'--steps'.*less than or equal to"
+    ),
+    "samples beyond all numbers": Wrong("sample run -o x.npz -n 1000000000000000000000", "'-n'.*less than or equal to"),
+    "damaged frame": Wrong(
+        "sample run -o x.npz", "model.safetensors is damaged .*; restore", {"run/model.safetensors": unframe}
+    ),
+    "metrics.jsonl that is a folder": Wrong(
+        "train --resume begun",
+        "metrics.jsonl is no file.*; move",
+        {"begun/config.yaml": RUN, "begun/metrics.jsonl/a": ""},
+    ),
+    "events that is a file": Wrong(
+        "train --resume begun", "events is no folder.*; move", {"begun/config.yaml": RUN, "begun/events": ""}
+    ),
     "no samples": Wrong("sample run -o x.npz -n 0", "n: got 0, expected at least 1"),
     "fewer than no samples": Wrong("sample run -o x.npz -n -5", "n: got -5, expected at least 1"),
     "samples beyond all memory": Wrong("sample run -o x.npz -n 1000000000000000", "not enough memory; ask for fewer"),

@@ -11,7 +11,7 @@ from sklearn.base import clone
 from torch import nn
 
 import pushforward as pf
-from pushforward.config import checked_guidance, parse
+from pushforward.config import checked_guidance, parse, read_yaml, write_yaml
 from pushforward.core import Incompatible, InvalidInput
 from pushforward.couplings import ExactOT
 from pushforward.fields import Endpoint
@@ -372,6 +372,12 @@ def test_labels_out_of_range_are_named(labelled):
 
 def test_damaged_runs_are_named(plain, tmp_path):
     plain.save(tmp_path)
+    config = tmp_path / "config.yaml"
+    whole = config.read_text()
+    config.write_text(write_yaml(read_yaml(config) | {"net": None}))
+    with pytest.raises(InvalidInput, match=r"config\.yaml names no net; restore"):
+        Flow.load(tmp_path)
+    config.write_text(whole)
     model = tmp_path / "model.safetensors"
     model.write_bytes(model.read_bytes()[:100])
     with pytest.raises(InvalidInput, match=r"model\.safetensors is damaged"):

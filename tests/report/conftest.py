@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import yaml
+from safetensors.numpy import save_file
 
 CONFIG = {
     "recipe": "moons",
@@ -54,7 +55,7 @@ def points():
 def make_run(tmp_path_factory):
     """Writes a run folder, in a folder of its own; a part that is None is left out."""
 
-    def make(name="run", *, config=CONFIG, history=True, metrics=METRICS, samples=None):
+    def make(name="run", *, config=CONFIG, history=True, metrics=METRICS, samples=None, frame=None):
         run = tmp_path_factory.mktemp("runs") / name
         run.mkdir(parents=True)
         if config is not None:
@@ -68,6 +69,8 @@ def make_run(tmp_path_factory):
             (run / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
         if metrics is not None:
             (run / "metrics.json").write_text(json.dumps(metrics))
+        if frame is not None:
+            save_file({"w": np.zeros(1)}, run / "model.safetensors", {"frame": json.dumps(frame)})
         if samples is not None:
             np.savez(run / "samples.npz", **samples)
         return run

@@ -137,10 +137,32 @@ class TestSaving:
         assert _names(make_run(history=False, samples=arrays)) == names
 
     def test_flat_images_are_known_by_their_configuration(self, make_run, rng):
-        samples = {"x": rng.standard_normal((9, 64))}
-        for side, names in ((8, ["samples"]), (9, ["marginals", "pairs"])):  # nine is not the shape of these samples
-            config = {"data": {"type": "Digits", "shape": [1, side, side]}}
+        for flat, size, names in (
+            (True, 64, ["samples"]),
+            (True, 3 * 64, ["samples"]),
+            (True, 63, ["marginals", "pairs"]),  # no square
+            (False, 64, ["marginals", "pairs"]),
+        ):
+            config = {"data": {"type": "Digits", "flat": flat}}
+            samples = {"x": rng.standard_normal((9, size))}
             assert _names(make_run(config=config, history=False, samples=samples)) == names
+
+    def test_columns_and_classes_are_called_what_the_model_says(self, make_run, rng):
+        def drawn(frame, **samples):
+            run = make_run(history=False, samples=samples, frame=frame)
+            return {name: figure for name, figure in draw(load_run(run)) if name != "losses"}
+
+        table = drawn({"columns": ["mass", "charge", "spin"], "class_names": None}, x=rng.standard_normal((9, 3)))
+        for figure in table.values():
+            assert {"mass", "charge", "spin"} <= {axes.get_title(loc="left") for axes in figure.axes}
+        other = drawn({"columns": ["mass", "charge"]}, x=rng.standard_normal((9, 3)))  # of another data set
+        assert other["marginals"].axes[0].get_title(loc="left") == "column 1"
+
+        named, cond = {"class_names": ["cat", "a dog of a very long name"]}, np.arange(9) % 2
+        grid = drawn(named, x=rng.random((9, 8, 8)), cond=cond)["samples"]
+        assert [label.get_text() for label in grid.axes[0].get_yticklabels()] == ["cat", "a dog of a ve…"]
+        plane = drawn(named, x=rng.standard_normal((9, 2)), cond=cond)["samples"]
+        assert [text.get_text() for text in plane.legends[0].get_texts()] == ["cat", "a dog of a ve…"]
 
     def test_a_bare_run_has_no_pictures(self, make_run):
         run = make_run(history=False, metrics=None)
@@ -265,6 +287,18 @@ class TestCompareBars:
         assert [t.get_text() for t in mmd.get_yticklabels()] == ["a", "b"]
         assert mmd.get_title(loc="right") == "lower is better"
         assert len(copies.patches) == 1
+
+    def test_a_number_is_that_of_its_bar_and_never_beside_the_mark_of_the_floor(self):
+        figure = compare_bars({"a": [Score("mmd", 0.1, 0.4)], "b": [Score("mmd", 0.2, 0.1)]})
+        axes = figure.axes[0]
+        assert [(t.get_text(), t.xy) for t in axes.texts] == [("0.1", (1.0, 0)), ("0.2", (1.0, 1))]
+        assert all(t.xycoords == axes.get_yaxis_transform() for t in axes.texts)  # 1 is the right edge
+        assert axes.get_xlim()[1] > 0.4
+
+    def test_axes_of_what_cannot_be_negative_begin_at_zero(self):
+        zero, negative = compare_bars({"a": [Score("copies", 0.0, 0.0), Score("nll", -1.0)]}).axes
+        assert zero.get_xlim() == (0, 1)
+        assert negative.get_xlim()[0] < -1.0
 
     def test_three_metrics_leave_no_empty_panel(self):
         assert len(compare_bars({"a": [Score(n, 1.0) for n in "xyz"]}).axes) == 3

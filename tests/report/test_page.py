@@ -182,6 +182,7 @@ class TestBroken:
             ("metrics.json", "[]", "no mapping of names"),
             ("metrics.jsonl", 'no\n{"step": 1}\n', "line 1 is no JSON object"),
             ("metrics.jsonl", '{"loss": 1}\n{"step": 1}\n', "line 1 has no step"),
+            ("model.safetensors", "words", r"model\.safetensors cannot be read"),
             ("samples.npz", "words", r"samples\.npz cannot be read"),
         ],
     )
@@ -247,7 +248,7 @@ class TestScores:
         from pushforward import metrics
 
         plain = set(metrics.__all__) & set(dir(metrics)) - {"with_floor", "precision_recall_coverage"}
-        names = {name for name in plain if name.islower()} | set(metrics.PrecisionRecallCoverage._fields)
+        names = {name for name in plain if name.islower()} | set(metrics.PrecisionRecallCoverage._fields) | {"nll"}
         assert [name for name in sorted(names) if not meaning(name).text] == []
 
 
@@ -255,3 +256,19 @@ def test_metrics_are_those_of_the_file(make_run):
     run = make_run(history=False, metrics={"frechet": 2.5, "frechet_floor": 1.25})
     assert json.loads((run / "metrics.json").read_text())["frechet"] == 2.5
     assert "ratio 2" in _page(run).text
+
+
+def test_the_tiles_begin_with_what_a_reader_asks_first(make_run):
+    names = ("energy_distance", "mmd", "wasserstein", "precision", "recall", "frechet", "copies", "class_accuracy")
+    page = _page(make_run(history=False, metrics={n: 0.5 for name in names for n in (name, f"{name}_floor")}))
+    order = [meaning(name).title for name in ("class_accuracy", "wasserstein", "copies", "frechet")]
+    assert (
+        page.text.split("Metric Value")[0].split("Quality")[1].split()
+        == " ".join(f"{title} 0.5 floor 0.5 · ratio 1" for title in order).split()
+    )
+
+
+def test_a_damaged_header_of_the_model_is_one_sentence(make_run):
+    for frame in ({"columns": 3}, [], "words"):
+        with pytest.raises(InvalidInput, match=r"model\.safetensors has a damaged header"):
+            report(make_run(history=False, frame=frame))

@@ -4,6 +4,7 @@ from contextlib import closing
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from pushforward.core import InvalidInput
 from pushforward.training.logger import Logger
 
 
@@ -49,3 +50,20 @@ def test_lines_are_there_before_the_end(tmp_path):
 
 def test_without_a_folder_the_history_is_kept():
     assert write(None, 0, [1]) == [{"step": 1, "loss": 0.1, "terms": {"fit": 0.05}}]
+
+
+@pytest.mark.parametrize("damage", [b"3\n", b'{"a": 1}\n', b'{"step": "1"}\n', b"[]\n", b"\xff\xfe{}\n"])
+def test_lines_that_are_no_records_are_dropped(tmp_path, damage):
+    write(tmp_path, 0, [1, 2])
+    path = tmp_path / "metrics.jsonl"
+    path.write_bytes(damage + path.read_bytes())
+    assert [r["step"] for r in write(tmp_path, 2, [3])] == [r["step"] for r in lines(tmp_path)] == [1, 2, 3]
+
+
+def test_what_has_the_place_of_a_file_is_named(tmp_path):
+    (tmp_path / "a" / "metrics.jsonl").mkdir(parents=True)
+    with pytest.raises(InvalidInput, match=r"metrics\.jsonl is no file.*; move it away"):
+        Logger(tmp_path / "a", 0)
+    (tmp_path / "events").write_text("words")
+    with pytest.raises(InvalidInput, match=r"events is no folder.*; move it away"):
+        Logger(tmp_path, 0)

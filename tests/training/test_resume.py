@@ -1,3 +1,4 @@
+import json
 import os
 import signal
 from dataclasses import replace
@@ -116,3 +117,23 @@ def test_frozen_weights_stay(toy):
     net.inner.weight.requires_grad_(False)
     before = net.inner.weight.clone()
     assert torch.equal(train(net, toy.regression, toy.draws(), toy.short).net.inner.weight, before)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda r: r.pop("seed"),
+        lambda r: r.pop("seconds"),
+        lambda r: r.update(seconds="long"),
+        lambda r: r.update(best={"step": 10}),
+        lambda r: r.update(best=[1]),
+    ],
+)
+def test_numbers_missing_from_a_checkpoint_are_told(toy, tmp_path, change):
+    train(toy.line(), toy.regression, toy.draws(), toy.short, folder=tmp_path)
+    file = tmp_path / "checkpoint" / "step-00000040.json"
+    record = json.loads(file.read_text())
+    change(record)
+    file.write_text(json.dumps(record))
+    with pytest.raises(InvalidInput, match=r"step-00000040\.json is damaged.*; delete it to resume from an earlier"):
+        train(toy.line(), toy.regression, toy.draws(), toy.short, folder=tmp_path, resume=True)

@@ -13,6 +13,16 @@ import typer
 
 __all__ = ["app", "main"]
 
+
+def _path(text: str) -> Path:
+    """A path that was written down: an empty one (of an unset variable) would be the current folder."""
+    if not text:
+        raise typer.BadParameter("it is empty; name a file or a folder")
+    return Path(text)
+
+
+MOST = 10**15  # of any count: no machine gets as far, and every product of it still is a 64-bit number
+
 app = typer.Typer(
     name="pushforward",
     add_completion=False,
@@ -21,7 +31,7 @@ app = typer.Typer(
     epilog="Begin with `pushforward recipes`, or `pushforward train moons`.",
 )
 
-Run = Annotated[Path, typer.Argument(metavar="RUN", help="Run folder.", show_default=False)]
+Run = Annotated[Path, typer.Argument(parser=_path, metavar="RUN", help="Run folder.", show_default=False)]
 Set = Annotated[
     Optional[list[str]],  # noqa: UP045 - typer reads this form
     typer.Option("--set", metavar="KEY.PATH=VALUE", help="Replace one value of the configuration; may be repeated."),
@@ -34,14 +44,16 @@ def train(
         str | None, typer.Argument(metavar="RECIPE_OR_YAML", help="Name of a recipe, or a YAML file.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Run folder to make.", show_default="runs/RECIPE")
+        Path | None, typer.Option(parser=_path, metavar="DIR", help="Run folder to make.", show_default="runs/RECIPE")
     ] = None,
     assignments: Set = None,
-    resume: Annotated[Path | None, typer.Option(metavar="DIR", help="Continue the run in this folder.")] = None,
+    resume: Annotated[
+        Path | None, typer.Option(parser=_path, metavar="DIR", help="Continue the run in this folder.")
+    ] = None,
     device: Annotated[
         str | None, typer.Option(metavar="D", help="cpu, cuda, cuda:1 or mps.", show_default="the best")
     ] = None,
-    devices: Annotated[int | None, typer.Option(metavar="N", help="How many of them.")] = None,
+    devices: Annotated[int | None, typer.Option(metavar="N", help="How many of them.", max=MOST)] = None,
 ) -> None:
     """Train a recipe or a YAML file into a run folder."""
     from pushforward.cli.train import run
@@ -53,11 +65,13 @@ def train(
 def sample(
     run: Run,
     output: Annotated[
-        Path, typer.Option("-o", "--output", metavar="FILE", help="What to write: .npz, .npy, .csv or .png.")
+        Path,
+        typer.Option("-o", "--output", parser=_path, metavar="FILE", help="What to write: .npz, .npy, .csv or .png."),
     ],
-    n: Annotated[int, typer.Option("-n", "--n", metavar="N", help="Number of samples.")] = 100,
+    n: Annotated[int, typer.Option("-n", "--n", metavar="N", help="Number of samples.", max=MOST)] = 100,
     steps: Annotated[
-        int | None, typer.Option(metavar="K", help="Steps from source to data.", show_default="the run's")
+        int | None,
+        typer.Option(metavar="K", help="Steps from source to data.", max=MOST, show_default="the run's"),
     ] = None,
     solver: Annotated[
         str | None, typer.Option(metavar="S", help="Solver, e.g. Heun.", show_default="the run's")
@@ -66,7 +80,7 @@ def sample(
         str | None,
         typer.Option(
             metavar="C",
-            help="A label, or numbers with commas between them, or a .npy or .csv file.",
+            help="Labels, names of classes or numbers, with commas between them; or a .npy or .csv file.",
             show_default="all labels in turn",
         ),
     ] = None,
@@ -87,7 +101,8 @@ def sample(
 def evaluate(
     run: Run,
     n: Annotated[
-        int | None, typer.Option("-n", "--n", metavar="N", help="Number of samples.", show_default="the run's")
+        int | None,
+        typer.Option("-n", "--n", metavar="N", help="Number of samples.", max=MOST, show_default="the run's"),
     ] = None,
 ) -> None:
     """Compare samples of a run with held-out data."""
@@ -98,10 +113,10 @@ def evaluate(
 
 @app.command()
 def compare(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Run folders.", show_default=False)],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Where compare.csv and compare.png go.")] = Path(
-        "runs/compare"
-    ),
+    runs: Annotated[list[Path], typer.Argument(parser=_path, metavar="RUN", help="Run folders.", show_default=False)],
+    out: Annotated[
+        Path, typer.Option(parser=_path, metavar="DIR", help="Where compare.csv and compare.png go.")
+    ] = Path("runs/compare"),
 ) -> None:
     """Put runs side by side: table, figure, csv."""
     from pushforward.cli.compare import run
@@ -127,7 +142,9 @@ def bench(
     vs: Annotated[
         str, typer.Option(metavar="PEER,...", help="Peers to race, where installed.", show_default="none")
     ] = "",
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Where results.csv and figures go.")] = Path("runs/bench"),
+    out: Annotated[Path, typer.Option(parser=_path, metavar="DIR", help="Where results.csv and figures go.")] = Path(
+        "runs/bench"
+    ),
 ) -> None:
     """Measure: ours, published figures and peers side by side."""
     from pushforward.cli.bench import run
@@ -219,12 +236,13 @@ def main() -> None:
         code = app(args=arguments or ["--help"], prog_name="pushforward", standalone_mode=False)
         _drain()
     except Exception as error:
-        from pushforward.cli.failure import told
+        from pushforward.cli.failure import heard, told
 
         if debug:
             traceback.print_exc()
         line, code = told(error)
         with suppress(OSError):
             _drain()
-        print(f"error: {line}", file=sys.stderr)
+        if heard():
+            print(f"error: {line}", file=sys.stderr)
     sys.exit(code or 0)

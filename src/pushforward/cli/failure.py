@@ -1,8 +1,15 @@
 """What becomes of an error: one line, and an exit code."""
 
+import os
+
 import typer
 
-__all__ = ["told"]
+__all__ = ["heard", "told"]
+
+
+def heard() -> bool:
+    """Whether this process says why it failed: those of one machine fail together, and one line is enough."""
+    return all(os.environ.get(name, "0") == "0" for name in ("LOCAL_RANK", "SLURM_LOCALID"))
 
 
 def told(error: Exception) -> tuple[str, int]:
@@ -16,8 +23,12 @@ def told(error: Exception) -> tuple[str, int]:
         return text, 2
     if isinstance(error, RunFailed):
         return text, 1
-    if isinstance(error, MemoryError) or "allocate memory" in text or type(error).__name__ == "OutOfMemoryError":
-        return "not enough memory; ask for fewer rows at once (-n, training.batch_size) or a smaller net", 2
+    full = "allocate memory" in text or "calculation overflowed" in text or type(error).__name__ == "OutOfMemoryError"
+    if full or isinstance(error, MemoryError):
+        return (
+            "not enough memory; ask for fewer rows at once (-n, training.batch_size), fewer steps, or a smaller net",
+            2,
+        )
     if isinstance(error, OSError):
         reason = (error.strerror or text).lower()
         where = error.filename or "a file or a pipe"

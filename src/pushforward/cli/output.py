@@ -9,6 +9,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from pushforward.training import main_process
+
 __all__ = ["command", "say", "table"]
 
 
@@ -19,7 +21,9 @@ def _console() -> Console:
 
 
 def say(text: str) -> None:
-    """Text as it is."""
+    """Text as it is, from the first of several processes."""
+    if not main_process():
+        return
     _console().print(text, markup=False, soft_wrap=True)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from pushforward.cli.output import say
-from pushforward.core import InvalidInput, generator_from, require
+from pushforward.core import InvalidInput, generator_from, nearest, require
 from pushforward.flow import Flow
 from pushforward.training import atomic_write
 
@@ -55,15 +55,38 @@ def _condition(text: str, flow: Flow) -> np.ndarray:
         elif path.suffix == ".csv":
             found = np.loadtxt(path, delimiter=",")
         else:
-            found = np.array([float(part) for part in text.split(",")])
+            found = np.array([float(part) for part in _labelled(text, flow.frame_.class_names)])
+    except InvalidInput:
+        raise
     except (OSError, ValueError, EOFError) as error:
         reason = "no such file" if isinstance(error, FileNotFoundError) else " ".join(str(error).split())
         raise InvalidInput(
             f"--cond {text}: {reason}; give a label, numbers such as 0,1,2, or a .npy or .csv file of numbers"
         ) from None
+    require(
+        found.dtype.kind in "iu" or (found.dtype.kind == "f" and bool((np.abs(found) < 2**53).all())),
+        f"--cond {text}: it holds no number, or one that is not finite or beyond 2^53; give labels or numbers of "
+        "ordinary size",
+    )
+    if flow.frame_.features == 1 and found.ndim == 1:  # a number for each sample
+        found = found[:, None]
     labels = flow.frame_.classes is not None and found.dtype.kind == "f" and bool((found == np.round(found)).all())
     found = found.astype(np.int64) if labels else found
     return found.reshape(()) if found.shape == (1,) and labels else found
+
+
+def _labelled(text: str, names: tuple[str, ...] | None) -> list[str]:
+    """What stands between the commas, names of classes replaced by their labels.
+
+    A number is a label even where classes are called by other numbers.
+    """
+    parts = [part.strip() for part in text.split(",")]
+    if names is None or all(part.replace(".", "", 1).removeprefix("-").isdigit() for part in parts):
+        return parts
+    parts = [text] if text in names else parts  # names may hold commas
+    for part in parts:
+        require(part in names or part.isdigit(), f"--cond {text}: unknown class {part!r}; {nearest(part, names)}")
+    return [str(names.index(part)) if part in names else part for part in parts]
 
 
 def _npz(arrays: Arrays, flow: Flow) -> bytes:
@@ -93,7 +116,8 @@ def _csv(arrays: Arrays, flow: Flow) -> bytes:
 def _png(arrays: Arrays, flow: Flow) -> bytes:
     from pushforward.report import picture, png  # matplotlib comes with it
 
-    return png(picture(arrays["x"], arrays.get("cond"), columns=flow.frame_.columns))
+    frame = flow.frame_
+    return png(picture(arrays["x"], arrays.get("cond"), columns=frame.columns, class_names=frame.class_names))
 
 
 WRITERS: dict[str, Callable[[Arrays, Flow], bytes]] = {".csv": _csv, ".npy": _npy, ".npz": _npz, ".png": _png}

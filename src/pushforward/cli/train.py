@@ -12,7 +12,7 @@ from pushforward.cli.record import picture_of, record
 from pushforward.config import override, read_yaml
 from pushforward.core import InvalidInput, RunFailed, require
 from pushforward.flow import Flow, resolve
-from pushforward.training import complete_steps
+from pushforward.training import complete_steps, main_process
 
 __all__ = ["run"]
 
@@ -40,7 +40,8 @@ def run(
     say(f"training into {folder}")
     with _way_on(folder):
         flow.fit(folder=folder, resume=resume is not None, progress=True, on_sample=picture_of(folder))
-        record(flow, folder)
+        if main_process():
+            record(flow, folder)
     say(f"wrote {folder / 'model.safetensors'}; next:")
     say(f"  {command('evaluate', folder)}\n  {command('report', folder)}")
 

@@ -26,6 +26,7 @@ __all__ = ["Evaluated", "evaluate", "usual_conditions"]
 LIKELIHOOD_ROWS = 500  # exact divergences cost d evaluations a step
 LIKELIHOOD_DIMENSIONS = 16
 NEIGHBOURS = 5  # of precision, recall and coverage, which need more rows than that
+NEAR = 0.01  # share of held-out rows that lie nearer to a training row than a copy may
 
 
 class Evaluated(NamedTuple):
@@ -43,11 +44,17 @@ def _even(x: Tensor, n: int) -> Tensor:
     return x[torch.linspace(0, len(x) - 1, min(n, len(x))).round().long()]
 
 
+def _drawn(x: Tensor, n: int, seed: int) -> Tensor:
+    """`n` rows at random, without replacement."""
+    return x[torch.randperm(len(x), generator=generator_from(seed, "neighbours"))[:n]]
+
+
 def evaluate(flow: Flow, settings: Evaluation | None = None, *, data: Dataset | None = None) -> Evaluated:
     """Sample a flow and compare with held-out rows.
 
     Distances are taken in model units, in which no coordinate dominates by its unit. Each comes with its floor, the
-    same figure for as many real training rows: a perfect sampler reaches it up to the noise of both.
+    same figure for as many real training rows: a perfect sampler reaches it up to the noise of both. Training rows
+    would all be copies of themselves; the floor of `copies` is the share to be expected of new rows.
 
     Args:
         flow: A fitted flow.
@@ -86,10 +93,16 @@ def evaluate(flow: Flow, settings: Evaluation | None = None, *, data: Dataset | 
     m = min(len(x), len(train))
     beside_floor("frechet", with_floor(frechet, _even(x, m), test, train, generator=generator))
     if n > NEIGHBOURS:
-        cover = precision_recall_coverage(few, even, NEIGHBOURS)
-        metrics |= {"precision": cover.precision, "recall": cover.recall, "coverage": cover.coverage}
+        cover, real_cover = (
+            precision_recall_coverage(few, rows, NEIGHBOURS) for rows in (even, _drawn(train, n, settings.seed))
+        )
+        for name in ("precision", "recall", "coverage"):
+            metrics[name], metrics[f"{name}_floor"] = getattr(cover, name), getattr(real_cover, name)
     if isinstance(data.train, Arrays):
-        metrics["copies"] = copies(x, train, test)
+        everything = train if len(known) == len(data.train) else to_model(data.train.take(len(data.train))[0])
+        metrics["copies"] = copies(x, everything, test, NEAR)
+        # new rows of the data's own law: the chance to fall below the r-th smallest of the held-out distances
+        metrics["copies_floor"] = max(1, int(NEAR * (len(test) + 1))) / (len(test) + 1)
     if data.classes is not None:
         assert isinstance(conditions, Tensor)
         assert isinstance(known_cond, Tensor)

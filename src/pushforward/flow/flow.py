@@ -541,7 +541,8 @@ class Flow(BaseEstimator):
         flow = cls(_known(read_yaml(place / "config.yaml"), place))
         frame = read_frame(place / "model.safetensors")
         config = flow._configure()
-        assert isinstance(config.net, Partial)
+        if not isinstance(config.net, Partial):
+            raise InvalidInput(f"{place / 'config.yaml'} names no net; restore the file that train wrote")
         net = config.net(shape=frame.shape, classes=frame.classes, features=frame.features)
         objective = config.objective_for(frame.shape, frame.classes, frame.features)
         load_model(place / "model.safetensors", net, objective, frame)

@@ -54,8 +54,13 @@ class Frame:
 
     @classmethod
     def read(cls, header: dict[str, str], tensors: dict[str, Tensor]) -> "Frame":
-        """The frame that `written` wrote."""
+        """The frame that `written` wrote.
+
+        Raises: `ValueError`, `TypeError`, `KeyError` or `AttributeError` for a header that it did not write.
+        """
         found: dict[str, Any] = json.loads(header["frame"])
+        numbers = [*found["shape"], *(found[k] for k in ("classes", "features") if found.get(k) is not None)]
+        require(all(type(k) is int and k >= 1 for k in numbers), f"shape, classes and features are {numbers}")
         tuples = {k: tuple(v) for k, v in found.items() if k in ("shape", "columns", "class_names") and v is not None}
         return cls(**{**found, **tuples, "transform": rebuild_transform(found["transform"], tensors)})
 

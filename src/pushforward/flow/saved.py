@@ -25,7 +25,7 @@ def write_model(file: File, net: nn.Module, objective: Objective, frame: Frame) 
 def read_frame(file: File) -> Frame:
     """The frame in a model file's header.
 
-    Raises: `InvalidInput` when the file is missing, damaged, or no model of ours.
+    Raises: `InvalidInput` when the file is missing, damaged (weights or frame), or no model of ours.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -38,7 +38,13 @@ def read_frame(file: File) -> Frame:
     except SafetensorError as error:
         raise InvalidInput(f"{file} is damaged ({error}); restore it from a copy, or train again") from None
     require("frame" in header, f"{file} was not written by pushforward; use the model.safetensors of a run folder")
-    return Frame.read(header, tensors)
+    try:
+        return Frame.read(header, tensors)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        reason = " ".join(str(error).split())
+        raise InvalidInput(
+            f"{file} is damaged (no frame in its header: {reason}); restore it from a copy, or train again"
+        ) from None
 
 
 def load_model(file: File, net: nn.Module, objective: Objective, frame: Frame) -> None:

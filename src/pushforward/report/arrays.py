@@ -10,9 +10,10 @@ from torch import Tensor
 
 from pushforward.core import require
 
-__all__ = ["Array", "class_labels", "images", "is_image", "points", "span", "to_numpy"]
+__all__ = ["Array", "class_labels", "class_name", "images", "is_image", "points", "span", "to_numpy"]
 
 Array: TypeAlias = np.ndarray | Tensor
+_LONGEST = 14  # letters of a class's name in a picture
 
 
 def to_numpy(x: Array) -> np.ndarray:
@@ -33,6 +34,18 @@ def class_labels(cond: Array | None, count: int, name: str) -> np.ndarray | None
         f"{name} has shape {list(labels.shape)}, expected one entry for each of {count} rows",
     )
     return labels if labels.ndim == 1 and labels.dtype.kind in "iu" and (labels >= 0).any() else None
+
+
+def class_name(label: int, names: Sequence[str] | None) -> str:
+    """What a label is called: its name, cut where it is long, or the number itself.
+
+    Example:
+        >>> class_name(1, ("cat", "dog")), class_name(7, ("cat", "dog")), class_name(1, None)
+        ('dog', '7', '1')
+    """
+    if names is None or label >= len(names):
+        return str(label)
+    return names[label] if len(names[label]) <= _LONGEST else names[label][: _LONGEST - 1] + "…"
 
 
 def is_image(event: Sequence[int]) -> bool:

@@ -38,9 +38,9 @@ def compare_bars(runs: Mapping[str, list[Score]]) -> Figure:
             (i, s) for i, scores in enumerate(runs.values()) for s in scores if s.name == name and np.isfinite(s.value)
         ]
         axes.barh([i for i, _ in found], [s.value for _, s in found], height=0.62, color=GENERATED, alpha=0.85)
-        for i, s in found:  # beyond the floor's mark, so that neither hides the other
-            end = (max(s.value, s.floor or 0), i)
-            axes.annotate(number(s.value), end, (5, 0), textcoords="offset points", va="center", fontsize=8)
+        for i, s in found:  # in a column of their own: beside the floor's mark a number would seem to be the floor's
+            place, told = (1.0, i), number(s.value)
+            axes.annotate(told, place, (6, 0), axes.get_yaxis_transform(), "offset points", va="center", fontsize=8)
         floors = [(i, s.floor) for i, s in found if s.floor is not None]
         axes.vlines(
             [f for _, f in floors], [i - 0.42 for i, _ in floors], [i + 0.42 for i, _ in floors], REAL, linewidth=2
@@ -51,7 +51,9 @@ def compare_bars(runs: Mapping[str, list[Score]]) -> Figure:
         )
         axes.set_yticks(range(len(runs)), list(runs))
         axes.tick_params(axis="y", length=0)
-        axes.margins(x=0.18)
+        ends = [s.value for _, s in found] + [f for _, f in floors]
+        if min(ends, default=0) >= 0:
+            axes.set_xlim(0, 1.06 * max(ends, default=0) or 1)
         axes.grid(visible=True, axis="x")
     panels[0].set_ylim(len(runs) - 0.4, -0.6)  # first run on top
     for axes in panels[len(metrics) :]:

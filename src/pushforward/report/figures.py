@@ -33,9 +33,17 @@ def _samples(arrays: Mapping[str, np.ndarray], run: Run) -> Iterator[tuple[str, 
     event = run.shape or x.shape[1:]
     dim = math.prod(event)
     if is_image(event):
-        yield "samples", sample_grid(x, arrays.get("cond"), real, arrays.get("real_cond"), shape=event)
+        yield (
+            "samples",
+            sample_grid(x, arrays.get("cond"), real, arrays.get("real_cond"), shape=event, class_names=run.class_names),
+        )
     elif dim == 2:
-        yield "samples", scatter(x, real, arrays.get("source"), arrays.get("cond"), arrays.get("real_cond"))
+        yield (
+            "samples",
+            scatter(
+                x, real, arrays.get("source"), arrays.get("cond"), arrays.get("real_cond"), class_names=run.class_names
+            ),
+        )
     else:
         yield "marginals", marginals(x, real, run.columns)
         if dim > 2:
@@ -44,7 +52,13 @@ def _samples(arrays: Mapping[str, np.ndarray], run: Run) -> Iterator[tuple[str, 
         yield "trajectories", trajectories(arrays["trajectory"], arrays["times"], shape=run.shape)
 
 
-def picture(x: Array, cond: Array | None = None, *, columns: Sequence[str] | None = None) -> Figure:
+def picture(
+    x: Array,
+    cond: Array | None = None,
+    *,
+    columns: Sequence[str] | None = None,
+    class_names: Sequence[str] | None = None,
+) -> Figure:
     """Samples alone `[N, *E]`: a grid of images, points of the plane, or histograms of every coordinate.
 
     Example:
@@ -52,9 +66,11 @@ def picture(x: Array, cond: Array | None = None, *, columns: Sequence[str] | Non
         1.0
     """
     if is_image(x.shape[1:]):
-        return sample_grid(x, cond)
+        return sample_grid(x, cond, class_names=class_names)
     flat = to_numpy(x).reshape(len(x), -1)
-    return scatter(flat, cond=cond) if flat.shape[1] == 2 else marginals(flat, None, columns)
+    if flat.shape[1] == 2:
+        return scatter(flat, cond=cond, class_names=class_names)
+    return marginals(flat, None, columns)
 
 
 def save(run: Run) -> list[Path]:

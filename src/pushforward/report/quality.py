@@ -7,6 +7,7 @@ from pushforward.report.scores import Score, meaning, number, scores
 __all__ = ["quality"]
 
 _TILES = 4
+_FIRST = ("class_accuracy", "wasserstein", "copies", "frechet")  # one figure each of fidelity, distance, and novelty
 _HEAD = ("Metric", "Value", "Floor", "Ratio", "Better", "What it says")
 _NOTE = (
     "The floor is the best that can be expected: what held-out real data reach in the same measurement. "
@@ -43,7 +44,10 @@ def quality(run: Run) -> Markup:
     found = scores(run.metrics)
     shown = {key for score in found for key in (score.name, f"{score.name}_floor")}
     words = {key: str(value) for key, value in run.metrics.items() if key not in shown}
-    tiles = [_tile(score) for score in found if score.floor is not None][:_TILES]
+    floored = [score for score in found if score.floor is not None]
+    # sorting is stable: what is not among the first keeps its place behind them
+    floored.sort(key=lambda score: _FIRST.index(score.name) if score.name in _FIRST else len(_FIRST))
+    tiles = [_tile(score) for score in floored[:_TILES]]
     head = tag("tr", *(tag("th", title, scope="col") for title in _HEAD))
     rows = [_row(score) for score in found]
     rows += [

@@ -4,7 +4,7 @@ import json
 import math
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ class Run:
         config: The same, read.
         history: Lines of `metrics.jsonl` by step; those of one step (training, validation) together.
         metrics: `metrics.json`; empty before an evaluation.
+        frame: What `model.safetensors` says of the data: `shape`, `columns`, `class_names`, ...; empty without a model.
     """
 
     path: Path
@@ -36,6 +37,7 @@ class Run:
     config: Mapping[str, Any]
     history: Sequence[Mapping[str, Any]]
     metrics: Mapping[str, Any]
+    frame: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
     def samples(self) -> Mapping[str, np.ndarray] | None:
@@ -47,26 +49,30 @@ class Run:
         """The recipe's name, or the folder's where no recipe was named."""
         return str(self.config.get("recipe") or self.path.resolve().name)
 
-    def _data(self, key: str) -> Sequence[Any] | None:
-        data = self.config.get("data")
-        value = data.get(key) if isinstance(data, Mapping) else None
-        return value if isinstance(value, Sequence) and not isinstance(value, str) else None
+    @property
+    def size(self) -> int | None:
+        """Numbers in a sample; None before sampling."""
+        return None if self.samples is None else math.prod(self.samples["x"].shape[1:])
 
     @property
     def shape(self) -> tuple[int, ...] | None:
-        """Image shape of flat samples when `data.shape` tells it, else None."""
-        shape = self._data("shape")
-        if self.samples is None or shape is None or not is_image(shape := tuple(shape)):
+        """Image shape of flat samples, when `data.flat` says that they are square images in a row; else None."""
+        data = self.config.get("data")
+        if self.size is None or not isinstance(data, Mapping) or data.get("flat") is not True:
             return None
-        return shape if math.prod(shape) == math.prod(self.samples["x"].shape[1:]) else None
+        shapes = ((channels, side, side) for channels in (1, 3) for side in [math.isqrt(self.size // channels)])
+        return next((shape for shape in shapes if math.prod(shape) == self.size and is_image(shape)), None)
 
     @property
     def columns(self) -> list[str] | None:
-        """Column names when `data.columns` tells them for all columns, else None."""
-        columns = self._data("columns")
-        if self.samples is None or columns is None or len(columns) != math.prod(self.samples["x"].shape[1:]):
-            return None
-        return [str(name) for name in columns]
+        """Names of all columns where the data had them, else None."""
+        columns = self.frame.get("columns")
+        return [str(name) for name in columns] if columns and len(columns) == self.size else None
+
+    @property
+    def class_names(self) -> list[str] | None:
+        """What the labels 0, 1, ... mean where the data said so, else None."""
+        return [str(name) for name in self.frame.get("class_names") or ()] or None
 
 
 def part_name(part: Any) -> str:
@@ -131,6 +137,20 @@ def _samples(path: Path) -> Mapping[str, np.ndarray]:
     return samples
 
 
+def _frame(path: Path) -> Mapping[str, Any]:
+    """The frame of the data in a model's header; the weights stay unread, and so does who wrote them."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="np") as stored:
+            frame = json.loads((stored.metadata() or {}).get("frame", "{}"))
+    except SafetensorError as error:
+        raise ValueError(str(error)) from None
+    names = [frame.get(key) or [] for key in ("columns", "class_names")] if isinstance(frame, dict) else [None]
+    require(all(isinstance(name, list) for name in names), f"{path} has a damaged header; restore it or train again")
+    return frame
+
+
 def _read(path: Path, reader: Callable[[Path], Any], default: Any) -> Any:
     """What `reader` finds, `default` where there is no file; a broken file is a sentence."""
     if not path.exists():
@@ -160,4 +180,5 @@ def load_run(path: Path) -> Run:
         config=config,
         history=_read(path / "metrics.jsonl", _history, []),
         metrics=_read(path / "metrics.json", _metrics, {}),
+        frame=_read(path / "model.safetensors", _frame, {}),
     )

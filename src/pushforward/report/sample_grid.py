@@ -8,7 +8,7 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 
 from pushforward.core import require
-from pushforward.report.arrays import Array, class_labels, images, span
+from pushforward.report.arrays import Array, class_labels, class_name, images, span
 from pushforward.report.mosaic import Grid, mosaic, pixel_figure, show
 from pushforward.report.style import DPI, GENERATED, MUTED, REAL, WIDTH, style
 
@@ -43,6 +43,7 @@ def sample_grid(
     real_cond: Array | None = None,
     *,
     shape: Sequence[int] | None = None,
+    class_names: Sequence[str] | None = None,
 ) -> Figure:
     """Generated images, and real ones on the same grey scale beside them; with labels a class per row.
 
@@ -55,6 +56,7 @@ def sample_grid(
         real: Held-out rows `[M, ...]`, shaped like `x`.
         real_cond: Their labels `[M]`.
         shape: `(H, W)` or `(C, H, W)` of flat rows.
+        class_names: What the labels 0, 1, ... mean.
 
     Raises: `InvalidInput` when the rows are no images, or labels and images differ in number.
 
@@ -83,7 +85,7 @@ def sample_grid(
     rasters = [mosaic(grid, [(low, high)] * columns, room) for grid in grids]
 
     tall, wide = rasters[0].shape[:2]
-    names = [str(c) for c in classes]
+    names = [class_name(c, class_names) for c in classes]
     left = max([_SIDE, *(24 + 12 * len(name) for name in names)])  # room for the longest label
     width, height = left + len(blocks) * (wide + _APART) - _APART + _SIDE, _TOP + tall + _BOTTOM
     figure = pixel_figure(width, height)

@@ -1,10 +1,12 @@
 """Points of the plane: where they start, where they are brought, where they should be."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from pushforward.report.arrays import Array, class_labels, points, span
+from pushforward.report.arrays import Array, class_labels, class_name, points, span
 from pushforward.report.style import CLASSES, GENERATED, REAL, SOURCE, WIDTH, style
 
 __all__ = ["scatter"]
@@ -19,15 +21,24 @@ def _colours(labels: np.ndarray | None, plain: str) -> np.ndarray | str:
     return np.array([*CLASSES, plain])[np.where(labels < 0, -1, labels % len(CLASSES))]
 
 
-def _legend(figure: Figure, labels: np.ndarray | None) -> None:
+def _legend(figure: Figure, labels: np.ndarray | None, names: Sequence[str] | None) -> None:
     """Which colour is which class, while there is a colour for each."""
     if labels is None or labels.max() >= len(CLASSES):
         return
     handles = [
-        Line2D([], [], color=CLASSES[c], marker="o", markersize=5, linestyle="", label=f"class {c}")
+        Line2D(
+            [],
+            [],
+            color=CLASSES[c],
+            marker="o",
+            markersize=5,
+            linestyle="",
+            label=class_name(int(c), names) if names else f"class {c}",
+        )
         for c in np.unique(labels[labels >= 0])
     ]
-    figure.legend(handles=handles, loc="outside lower left", ncols=10, handletextpad=0.1, columnspacing=1.2)
+    wide = 10 if names is None else 5  # names are longer than numbers
+    figure.legend(handles=handles, loc="outside lower left", ncols=wide, handletextpad=0.1, columnspacing=1.2)
 
 
 @style()
@@ -37,6 +48,8 @@ def scatter(
     source: Array | None = None,
     cond: Array | None = None,
     real_cond: Array | None = None,
+    *,
+    class_names: Sequence[str] | None = None,
 ) -> Figure:
     """Source, generated and real points side by side, all on the same axes; classes by colour where there are any.
 
@@ -46,6 +59,7 @@ def scatter(
         source: Where the generated points started, `[N, 2]`.
         cond: Labels of `x`, integers `[N]`; -1 means none.
         real_cond: Labels of `real`.
+        class_names: What the labels 0, 1, ... mean.
 
     Raises: `InvalidInput` when the points are not in the plane.
 
@@ -74,5 +88,5 @@ def scatter(
         axes.set(xlim=(left, right), ylim=(low, high), aspect="equal")
         axes.grid(visible=True)
         axes.set_title(title, color=plain, loc="left")
-    _legend(figure, labels)
+    _legend(figure, labels, class_names)
     return figure

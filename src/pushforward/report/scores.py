@@ -44,11 +44,15 @@ _MEANINGS = {
         "lower",
         "Distance between normal laws fitted to generated and real samples, or their features.",
     ),
-    "log_likelihood": Meaning("Log-likelihood", "higher", "Mean log-density of held-out data under the model."),
     "mmd": Meaning(
         "Maximum mean discrepancy",
         "lower",
         "Squared distance between the laws as a Gaussian kernel sees it; around 0, even below, for equal laws.",
+    ),
+    "nll": Meaning(
+        "Negative log-likelihood",
+        "lower",
+        "Mean of -log p over held-out data under the model, in nats; may be negative.",
     ),
     "path_energy": Meaning(
         "Path energy", "lower", "Mean squared speed along trajectories; optimal transport has least."

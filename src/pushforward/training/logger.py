@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from pushforward.core import require
 from pushforward.training.atomic import atomic_write
 
 __all__ = ["Logger"]
@@ -20,6 +21,8 @@ class Logger:
     Args:
         folder: The run folder; None keeps the history only.
         start: Updates already made: later lines, of a run that died, are dropped.
+
+    Raises: `InvalidInput` when something else has the place of `metrics.jsonl` or `events/`, or the disk refuses.
     """
 
     def __init__(self, folder: Path | None, start: int) -> None:
@@ -27,7 +30,10 @@ class Logger:
         self._file = self._events = None
         if folder is None:
             return
-        path = folder / "metrics.jsonl"
+        path, events = folder / "metrics.jsonl", folder / "events"
+        taken = "move it away, or choose another folder"
+        require(path.is_file() or not path.exists(), f"{path} is no file, expected the lines of a run; {taken}")
+        require(events.is_dir() or not events.exists(), f"{events} is no folder, TensorBoard's files go there; {taken}")
         if path.exists():
             self.history = [r for r in _records(path) if r["step"] <= start]
         # rewritten even when new, so that a run without checkpoints cannot append to an older run's lines
@@ -35,7 +41,7 @@ class Logger:
         from torch.utils.tensorboard import SummaryWriter
 
         self._file = path.open("a", encoding="utf-8")
-        self._events = SummaryWriter(str(folder / "events"), purge_step=start + 1 if start else None)
+        self._events = SummaryWriter(str(events), purge_step=start + 1 if start else None)
 
     def write(self, step: int, record: Record) -> None:
         """Add a line for `step`."""
@@ -58,10 +64,13 @@ class Logger:
 
 
 def _records(path: Path) -> list[Record]:
+    """The lines that say their step; a killed process leaves half a line, a damaged disk worse."""
     records = []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
-            records.append(json.loads(line))
-        except ValueError:  # the last line of a killed process
+            record = json.loads(line)
+        except ValueError:
             continue
+        if isinstance(record, dict) and type(record.get("step")) is int:
+            records.append(record)
     return records

@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from pushforward.core import Loss, Objective, Pairs, generator_from, require
+from pushforward.core import InvalidInput, Loss, Objective, Pairs, generator_from, require
 from pushforward.training.ahead import ahead
-from pushforward.training.checkpoint import complete_steps, load_checkpoint, save_checkpoint
+from pushforward.training.checkpoint import Checkpoint, complete_steps, load_checkpoint, save_checkpoint
 from pushforward.training.feed import PairSource
 from pushforward.training.interrupt import deferred_interrupt
 from pushforward.training.logger import Logger
@@ -70,13 +70,13 @@ class Run:
         checkpoint = load_checkpoint(checkpoints)
         if checkpoint is None:
             return
-        written = checkpoint.record["seed"]
+        written, spent = _seed_and_seconds(checkpoint)
         require(
             written == self.seed,
             f"{checkpoint.path} is of a run with seed {written}, got {self.seed}; use seed {written}",
         )
         self.state.load(checkpoint)
-        self.step, self.spent = checkpoint.step, checkpoint.record["seconds"]
+        self.step, self.spent = checkpoint.step, spent
 
     def loop(
         self,
@@ -198,6 +198,19 @@ class Run:
         if self.checkpoints is not None and self.runtime.rank == 0:
             record = {"seed": self.seed, "seconds": self.seconds(), "best": self.state.best.record()}
             save_checkpoint(self.checkpoints, self.step, tensors, record, keep=self.settings.keep_checkpoints)
+
+
+def _seed_and_seconds(checkpoint: Checkpoint) -> tuple[int, float]:
+    """Of the numbers beside the tensors; raises `InvalidInput` when one that resuming needs is not there."""
+    record, file = checkpoint.record, checkpoint.path.with_suffix(".json")
+    try:
+        for name in ("loss", "step", "waited") if record.get("best") is not None else ():
+            float(record["best"][name])
+        return int(record["seed"]), float(record["seconds"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise InvalidInput(
+            f"{file} is damaged ({type(error).__name__}: {error}); delete it to resume from an earlier step"
+        ) from None
 
 
 def _clip(gradients: list[Tensor], limit: float | None) -> Tensor:

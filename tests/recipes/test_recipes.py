@@ -1,0 +1,34 @@
+"""Recipes as they are shipped: that each of them runs, and that the demo reaches its figures."""
+
+import pytest
+import torch
+
+from pushforward.config import parse
+from pushforward.flow import Flow, evaluate
+from pushforward.recipes import load, names, summary
+
+OUTSIDE = {"images", "mnist", "tabular"}  # need data that is not here
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_recipe_is_a_configuration_with_a_summary(name):
+    assert parse(load(name)).recipe == name
+    assert summary(name).endswith(".")
+
+
+@pytest.mark.parametrize("name", sorted(set(names()) - OUTSIDE))
+def test_every_recipe_trains_and_samples(name):
+    flow = Flow(name, training={"steps": 4, "log_every": 1, "batch_size": 32}).fit()
+    assert [line["step"] for line in flow.history_] == [1, 2, 3, 4]
+    x = flow.sample(8, steps=2)
+    assert x.shape == (8, *flow.frame_.shape)
+    assert torch.isfinite(x).all()
+
+
+@pytest.mark.story
+def test_the_demo_reaches_its_figures():
+    """As shipped: samples of the class asked for, new ones, as near to held-out digits as other digits are."""
+    found = evaluate(Flow("digits").fit()).metrics
+    assert found["class_accuracy"] >= 0.98
+    assert found["copies"] <= 0.025
+    assert found["wasserstein"] <= 1.03 * found["wasserstein_floor"]
