@@ -3,7 +3,7 @@ from itertools import groupby
 import pytest
 import torch
 
-from pushforward.bench import SUITES, ConditionalTransport, Job, run
+from pushforward.bench import SUITES, ConditionalTransport, Job
 from pushforward.bench.conditional_ot import COUPLINGS, PUBLISHED, train
 
 TINY = ConditionalTransport(steps=2, points=40, seeds=(3,))
@@ -50,15 +50,15 @@ def test_fields_depend_on_seed_and_condition():
 
 @pytest.mark.story
 def test_plain_transport_harms_a_conditional_model_and_c2ot_does_not(tmp_path):
-    """The paper's finding at the quick budget: adaptive steps, and one."""
-    rows = run(["c2ot"], quick=True, out=tmp_path, say=lambda line: None)
-    ours = [(row.case.split(" given ")[1].split(",")[0], row.case.split("; ")[-1], row) for row in rows]
-    value = {(kind, solver, row.method, row.metric): row.value for kind, solver, row in ours}
-    for kind in ("labels", "first coordinate"):
-        adaptive, one = (
-            {name: value[kind, solver, name, "squared_wasserstein"] for name in COUPLINGS}
-            for solver in ("adaptive", "Euler 1 step")
+    """The paper's finding at a fortieth of its budget, the moons taken alone where they are the condition."""
+    suite = ConditionalTransport(steps=600, points=500, seeds=(0,))
+    rows = [row for case in suite.measure(Job((), tmp_path, lambda line: None)) for row in case if row.source == "ours"]
+    for kind, metric in (("labels", "class_squared_wasserstein"), ("first coordinate", "squared_wasserstein")):
+        one, adaptive = (
+            {r.method: r.value for r in rows if r.metric == metric and kind in r.case and r.case.endswith(solver)}
+            for solver in ("Euler 1 step", "adaptive")
         )
-        assert adaptive["ExactOT"] > 2 * adaptive["Independent"]
-        assert one["ConditionalOT"] < 0.5 * min(one["Independent"], one["ExactOT"])
-        assert adaptive["ConditionalOT"] < 0.5 * adaptive["ExactOT"]
+        # measured, labels: 2.26, 2.80, 0.54 and 0.48, 3.19, 0.23; coordinate: 0.74, 1.49, 0.29 and 0.14, 1.61, 0.15
+        assert adaptive["ExactOT"] > 3 * adaptive["Independent"]
+        assert adaptive["ConditionalOT"] < 0.3 * adaptive["ExactOT"]
+        assert one["ConditionalOT"] < 0.6 * min(one["Independent"], one["ExactOT"])
