@@ -16,10 +16,10 @@ def test_the_net_has_as_many_weights_as_the_papers():
 
 
 def test_the_exact_length_is_that_of_the_oracles_trajectories():
-    x0 = torch.from_numpy(np.random.default_rng(0).standard_normal((4000, 1)))
+    x0 = torch.from_numpy(np.random.default_rng(0).standard_normal((500, 1)))
     x0 = torch.cat([x0, -x0])
     field = GaussianMixture([[1.5]], [[[0.04]]]).along(Affine())
-    xs = solve(field, x0, torch.linspace(0, 1, 201, dtype=torch.float64), solver=RK4(), save=True).xs
+    xs = solve(field, x0, torch.linspace(0, 1, 101, dtype=torch.float64), solver=RK4(), save=True).xs
     rows = xs.diff(dim=0).abs().sum(0)
     assert abs(rows.mean() - exact_length(1.5, 0.2)) < 4 * rows.std() / math.sqrt(len(rows)) + 2e-3
     # aligned, the path is monotone but for its last part: (1 - least) + (0.2 - least) standard deviations of noise

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from pushforward.core import Coupling, InvalidInput
+from pushforward.core import Coupling, InvalidInput, span_of
 from pushforward.couplings import CARFlow, CrossFlow, LearnedCoupling, VariationalNoise
 from pushforward.paths import Affine
 
@@ -100,6 +100,16 @@ def test_no_call_changes_it(build, gen):
     coupling.pair_and_penalty(*batch((2,), gen), generator=again())
     coupling.field(lambda x, t, cond=None: x, Affine())(*batch((2,), gen)[:1], torch.rand(32), torch.zeros(32).long())
     assert all(tensor.equal(before[name]) for name, tensor in coupling.state_dict().items())
+
+
+def test_the_view_may_be_followed_where_its_field_may(build):
+    class Ending:
+        span = (0.1, 0.9)
+
+        def __call__(self, x, t, cond=None):
+            return x
+
+    assert span_of(build((2,)).field(Ending(), Affine())) == (0.1, 0.9)
 
 
 def test_refuses_batches_that_do_not_fit(build):

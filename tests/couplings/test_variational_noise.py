@@ -88,14 +88,28 @@ def test_the_scale_stays_positive_however_hard_it_is_pushed():
     assert law.kl().isfinite().all()
 
 
+def best_loss(a, e, s, b):
+    """The joint loss at the best velocity, for q(x0 | x1) = N(a x1 / s, e^2): Cov(x1 - x0 | x_t) is det / Var x_t."""
+    t = ((torch.arange(400, dtype=torch.float64) + 0.5) / 400)[:, None, None]
+    spread = t**2 * s**2 + (1 - t) ** 2 * (a**2 + e**2) + 2 * t * (1 - t) * a * s
+    return (s**2 * e**2 / spread).mean(0) + b / 2 * (a**2 + e**2 - 1 - (e**2).log())
+
+
+def test_the_loss_on_the_curve_that_keeps_the_marginal_is_the_published_function():
+    a = torch.linspace(0, 0.99, 12, dtype=torch.float64)[None]
+    exact = 0.7 * (1 - a**2).sqrt() * a.arccos() - 0.1 * (1 - a**2).log()
+    torch.testing.assert_close(best_loss(a, (1 - a**2).sqrt(), 0.7, 0.2), exact, rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.story
 def test_the_trained_encoder_finds_the_minimiser_of_the_joint_loss(gen):
-    """In one dimension the joint loss is a function of a alone, s sqrt(1 - a^2) arccos(a) - (b / 2) log(1 - a^2)."""
-    s, b = 0.7, 0.2
-    grid = torch.linspace(0, 0.999, 2000, dtype=torch.float64)
-    loss = s * (1 - grid**2).sqrt() * grid.arccos() - b / 2 * (1 - grid**2).log()
-    a = float(grid[loss.argmin()])
-    assert 0.2 < a < 0.98
+    """Between Gaussians the loss is a function of slope and scale; nothing but the penalty holds a^2 + e^2 near 1."""
+    s, b = 0.7, 0.5
+    a, e = torch.linspace(0, 1.2, 241).double()[:, None], torch.linspace(0.05, 1.2, 231).double()[None]
+    loss = best_loss(a, e, s, b)
+    row, column = divmod(int(loss.argmin()), loss.shape[1])
+    a, e = float(a[row, 0]), float(e[0, column])
+    assert 0.2 < a < 1.1
     torch.manual_seed(0)
     joint = Joint(VariationalNoise((1,), width=32, depth=1), FlowMatching(Affine()), b)
     net = torch.nn.Sequential(torch.nn.Linear(2, 64), torch.nn.SiLU(), torch.nn.Linear(64, 64), torch.nn.SiLU())
@@ -110,8 +124,9 @@ def test_the_trained_encoder_finds_the_minimiser_of_the_joint_loss(gen):
         optimizer.step()
         schedule.step()
     x1 = s * torch.randn(5000, 1, generator=gen)
-    law = joint.coupling.encode(x1)
+    with torch.no_grad():
+        law = joint.coupling.encode(x1)
     slope = float((law.mean * x1).mean() / x1.square().mean() * s)
-    # the encoder may choose any mean and scale; the minimiser is the linear one, up to the error of short training
-    assert abs(abs(slope) - a) < 0.1
-    assert abs(float(law.std.mean()) - math.sqrt(1 - a**2)) < 0.1
+    # a network after 1500 steps of 512 rows; measured 0.005 and 0.001
+    assert abs(slope - a) < 0.03
+    assert abs(float(law.std.mean()) - e) < 0.03

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +19,9 @@ from pushforward.core import (
     State,
     align,
     drop_condition,
+    like,
     require,
+    span_of,
 )
 from pushforward.couplings._batch import check_rows, check_tensors
 from pushforward.nets import ConditionEmbedding
@@ -102,11 +104,11 @@ class CARFlow(nn.Module):
 
         self.mu0, self.mu1 = shift("source"), shift("target")
 
-    def shifts(self, like: Tensor, cond: Cond) -> tuple[Tensor, Tensor]:
+    def shifts(self, x: Tensor, cond: Cond) -> tuple[Tensor, Tensor]:
         """mu0(c) and mu1(c), `[B, *shape]`."""
-        h = self.embed(like.new_zeros(len(like), self.width), cond)
-        zero = torch.zeros_like(like)
-        first, last = (zero if mu is None else mu(h).to(like.dtype).reshape(like.shape) for mu in (self.mu0, self.mu1))
+        h = self.embed(x.new_zeros(len(x), self.width), cond)
+        zero = torch.zeros_like(x)
+        first, last = (zero if mu is None else like(mu(h), x).reshape(x.shape) for mu in (self.mu0, self.mu1))
         return first, last
 
     def pair_and_penalty(
@@ -146,14 +148,14 @@ class _Unshifted:
     path: AffinePath
 
     @property
-    def head(self) -> Any:
-        """The head of the field inside, whose span says where a sampler may go."""
-        return self.inner.head  # pyright: ignore[reportAttributeAccessIssue]
+    def span(self) -> tuple[float, float]:
+        """That of the field inside."""
+        return span_of(self.inner)
 
     def __call__(self, x: State, t: Tensor, cond: Cond = None) -> State:
         assert isinstance(x, Tensor)
         mu0, mu1 = self.coupling.shifts(x, cond)
         alpha, sigma, d_alpha, d_sigma = (align(c, x) for c in self.path.coeffs(t))
-        v = self.inner(x + (alpha * mu1 + sigma * mu0), t, cond)
+        v = self.inner(like(x + (alpha * mu1 + sigma * mu0), x), t, cond)
         assert isinstance(v, Tensor)
-        return v - (d_alpha * mu1 + d_sigma * mu0)
+        return like(v - (d_alpha * mu1 + d_sigma * mu0), v)

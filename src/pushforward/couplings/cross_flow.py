@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +19,7 @@ from pushforward.core import (
     map_state,
     null_condition,
     require,
+    span_of,
 )
 from pushforward.couplings._batch import check_rows, check_tensors
 from pushforward.couplings._encoder import GaussianHead
@@ -152,9 +152,9 @@ class _Flagged:
     inner: Field
 
     @property
-    def head(self) -> Any:
-        """The head of the field inside, whose span says where a sampler may go."""
-        return self.inner.head  # pyright: ignore[reportAttributeAccessIssue]
+    def span(self) -> tuple[float, float]:
+        """That of the field inside."""
+        return span_of(self.inner)
 
     def __call__(self, x: State, t: Tensor, cond: Cond = None) -> State:
         return self.inner(x, t, map_state(_flag, cond))
