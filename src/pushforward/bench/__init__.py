@@ -7,6 +7,7 @@ functions, and only where somebody asks for them.
 
 from pushforward.bench.conditional_ot import ConditionalTransport
 from pushforward.bench.couplings import Couplings
+from pushforward.bench.couplings_entropic import CouplingsEntropic
 from pushforward.bench.couplings_exact import ExactCouplings
 from pushforward.bench.exact_wasserstein import ExactWasserstein
 from pushforward.bench.job import Job, Suite
@@ -23,6 +24,7 @@ __all__ = [
     "Budgets",
     "ConditionalTransport",
     "Couplings",
+    "CouplingsEntropic",
     "ExactCouplings",
     "ExactWasserstein",
     "Job",
