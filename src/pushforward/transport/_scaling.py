@@ -1,5 +1,6 @@
 """The scaling loop of `entropic_ot` and `sinkhorn_divergence`: kernels held or made block by block, and the pace."""
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple, Protocol, runtime_checkable
 
@@ -191,10 +192,12 @@ class _Pace:
         self.best = np.full_like(self.best, np.inf)
 
     def wait(self, error: np.ndarray, target: float) -> int:
-        """Iterations until all errors should be within `target` at the rates seen last, from 1 to `_PERIOD`."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            needed = np.where(error <= target, 0, np.log(target / error) / np.log(self.rate))
-        return int(np.clip(np.ceil(np.nan_to_num(needed.max(), nan=_PERIOD)), 1, _PERIOD))
+        """Iterations until the worst error should be within `target` at the best omega, from 2 to `_PERIOD`."""
+        worst = error.argmax()
+        share, rate = target / float(error.flat[worst]), float(self.rate.flat[worst])
+        if not (0 < share < 1 and 0 < rate < 1):
+            return _PERIOD
+        return min(_PERIOD, max(2, math.ceil(math.log(share) / math.log(rate))))
 
     def look(self, error: np.ndarray) -> None:
         """Choose omega anew, `_PERIOD` iterations after the last look."""
@@ -208,9 +211,9 @@ class _Pace:
         best = 2 / (1 + np.sqrt(np.maximum(0.0, 1 - rho)))
         # Young's relation is local: a bold step far from the solution throws away what has been reached
         best = np.minimum(np.where(error < _NEAR, self.limit, np.minimum(self.limit, 1.5)), best)
-        self.rate = rate
         best = np.where(rate <= omega - 1, 1 + 0.95 * (omega - 1), best)  # omega - 1 is the rate of every one too large
         self.omega = np.where(bad, 1.0, np.where(falls, best, omega))
+        self.rate = np.where(falls, np.clip(self.omega - 1, 0.2, 0.98), self.rate)  # that of the best omega
         self.limit = np.where(bad, (1 + self.limit) / 2, self.limit)
         self.best = np.where(bad, np.where(np.isfinite(error), error, np.inf), self.best)
         self.before = error
@@ -251,26 +254,28 @@ def _stage(
         if fresh == check or done >= budget:
             # `rows` belong to the u and v at hand, and so do the `columns` of the half-step before
             error = torch.maximum(_l1(rows, a), _l1(v * columns, b))
-            log_u, log_v = u.log(), v.log()
-            drift = torch.maximum(log_u.abs().amax(-1), log_v.abs().amax(-1))
-            errors, drifts = map(np.asarray, torch.stack([error, drift.double()]).cpu().numpy())
-            broken = torch.as_tensor(~np.isfinite(errors)).to(a.device)[..., None]
-            if (errors <= target).all() or done >= budget:
-                f, g = torch.where(broken, f, f + log_u), torch.where(broken, g, g + log_v)
-                return Potentials(f, g, u, v, error, done)
-            check = fresh + pace.wait(errors, target)
-            if fresh % _PERIOD == 1:
+            errors = np.asarray(error.cpu().numpy())
+            ends = bool((errors <= target).all()) or done >= budget
+            if not ends and fresh % _PERIOD != 1:
+                check = min(fresh + pace.wait(errors, target), fresh + _PERIOD - (fresh - 1) % _PERIOD)
+            else:
+                log_u, log_v = u.log(), v.log()
+                lost = ~np.isfinite(errors)
+                broken = torch.as_tensor(lost).to(a.device)[..., None]
+                if ends:
+                    f, g = torch.where(broken, f, f + log_u), torch.where(broken, g, g + log_v)
+                    return Potentials(f, g, u, v, error, done)
                 pace.look(errors)
                 omega, check = pace.omega_like(a), fresh + pace.wait(errors, target)
-            check = min(check, fresh + _PERIOD - (fresh - 1) % _PERIOD)
-            lost = not np.isfinite(errors).all()
-            if lost or (drifts > _DRIFT[a.dtype]).any():
-                safe_f, safe_g = source.repair(g) if lost else (f, g)
-                f, g = torch.where(broken, safe_f, f + log_u), torch.where(broken, safe_g, g + log_v)
-                sweep, u, v, columns = source.at(f, g, a.dtype), torch.ones_like(a), torch.ones_like(b), columns * 0
-                pace.restart()
-                fresh, check = 0, 1
-                continue
+                drift = float(torch.maximum(log_u.abs().amax(), log_v.abs().amax()))
+                if not drift <= _DRIFT[a.dtype]:
+                    safe_f, safe_g = source.repair(g) if lost.any() else (f, g)
+                    f, g = torch.where(broken, safe_f, f + log_u), torch.where(broken, safe_g, g + log_v)
+                    sweep, u, v = source.at(f, g, a.dtype), torch.ones_like(a), torch.ones_like(b)
+                    columns = torch.zeros_like(b)
+                    pace.restart()
+                    fresh, check = 0, 1
+                    continue
         u, columns = after, sums
         v = v * (v * columns) ** -omega
         done, fresh = done + 1, fresh + 1
