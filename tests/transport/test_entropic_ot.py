@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from pushforward.core import InvalidInput
-from pushforward.transport import assignment, entropic_ot, squared_euclidean
+from pushforward.transport import _scaling, assignment, entropic_ot, squared_euclidean
 from pushforward.transport._scaling import Dense
 
 
@@ -136,7 +136,7 @@ def test_the_dual_never_falls_under_plain_iterations(gen):
     sweep = source.at(*source.start(), torch.float64)
     u, v, duals = torch.ones_like(a), torch.ones_like(b), []
     for _ in range(60):
-        _, u, columns = sweep(u, b * v, a, torch.ones(1, dtype=torch.float64))
+        _, u, columns = sweep(u, b * v, a, -torch.ones(1, dtype=torch.float64))
         duals.append((a @ u.log() + b @ v.log() - (b * v * columns).sum()).item())
         v = 1 / columns
         duals.append((a @ u.log() + b @ v.log() - 1).item())
@@ -187,3 +187,16 @@ def test_costs_that_are_all_zero():
 def test_refuses_bad_weights(bad, match):
     with pytest.raises(InvalidInput, match=match):
         entropic_ot(torch.zeros(2, 2), 1.0, bad)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("strength", [0.05, 0.005])
+def test_single_precision_first_ends_in_the_same_place(dtype, strength, gen, monkeypatch):
+    cost = clouds(90, 60, gen).to(dtype)
+    double = entropic_ot(cost, strength, relative=True, tolerance=1e-9)
+    monkeypatch.setattr(_scaling, "_SMALL", 0)
+    both = entropic_ot(cost, strength, relative=True, tolerance=1e-9)
+    for one, other in zip(both, double, strict=True):
+        size = other.abs().max().item()
+        torch.testing.assert_close(one, other, rtol=0, atol=size * (1e-6 if dtype == torch.float64 else 1e-5))
+    assert (both.plan.double().sum(1) - 1 / 90).abs().sum() < (1.01e-9 if dtype == torch.float64 else 1e-6)

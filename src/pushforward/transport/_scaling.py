@@ -15,15 +15,18 @@ _PERIOD = 8  # iterations between looks at the error, each of which waits for th
 _NEAR = 0.3  # the error, out of at most 2, below which the over-relaxation is free to choose
 _COARSE = 2e-5  # error at which float32, whose products stall near 1e-6, hands over to float64
 _DRIFT = {torch.float32: 20.0, torch.float64: 50.0}  # |log| of the scalings at which they move into the kernel
+_SMALL = 1 << 17  # entries up to which float32 gains less than its stage costs
 _BLOCK = 1 << 20  # entries of the kernel of `Points` that exist at once
 
 Sweep = Callable[[Tensor, Tensor, Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]
-"""`(u, b v, a, omega) -> (u Kbv, the next u, K'(a u) for it)`: the row marginal's densities, and half an iteration."""
+"""`(u, b v, a, -omega) -> (u Kbv, the next u, K'(a u) for it)`: the row marginal's densities, and half an iteration."""
 
 
 @runtime_checkable
 class Source(Protocol):
     r"""Where kernels :math:`e^{F_i + G_j - C_{ij}/\varepsilon}` come from; potentials are in units of epsilon."""
+
+    size: int  # number of entries
 
     def start(self) -> tuple[Tensor, Tensor]:
         """Potentials for which all entries are at most 1, and 1 in every row and in every column."""
@@ -66,6 +69,7 @@ class Dense:
         self.coarse = cost.dtype != torch.float64
         # Memory that is new costs more here than arithmetic: the matrices are made once and worked on in place.
         self.energy = cost.to(torch.float64, copy=True).mul_(-1 / epsilon[..., None, None])
+        self.size = cost.numel()
         self.single, self.double = torch.empty_like(self.energy, dtype=torch.float32), torch.empty_like(self.energy)
         self.rows = self.energy.amax(-1)
         self.energy.sub_(self.rows[..., None])
@@ -95,9 +99,9 @@ class Dense:
                 kernel.exp_()
         transposed = kernel.mT
 
-        def sweep(u: Tensor, bv: Tensor, a: Tensor, omega: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        def sweep(u: Tensor, bv: Tensor, a: Tensor, power: Tensor) -> tuple[Tensor, Tensor, Tensor]:
             rows = u * _product(kernel, bv)
-            u = u * rows**-omega
+            u = u * rows**power
             return rows, u, _product(transposed, a * u)
 
         return sweep
@@ -118,16 +122,16 @@ class Points:
         centre = (x.double().mean(0) + y.double().mean(0)) / 2
         self.x, self.y, self.epsilon = x.double() - centre, y.double() - centre, epsilon
         self.x_square, self.y_square = (z.square().sum(1) / epsilon for z in (self.x, self.y))
-        self.size = max(1, _BLOCK // len(y))
+        self.size, self.block = len(x) * len(y), max(1, _BLOCK // len(y))
 
     def start(self) -> tuple[Tensor, Tensor]:
         return self.repair(torch.zeros_like(self.y_square))
 
     def repair(self, g: Tensor) -> tuple[Tensor, Tensor]:
         left, right = self.factors(torch.zeros_like(self.x_square), g, torch.float64)
-        f = -torch.cat([(rows @ right).amax(1) for rows in left.split(self.size)])
+        f = -torch.cat([(rows @ right).amax(1) for rows in left.split(self.block)])
         left, right = self.factors(f, torch.zeros_like(g), torch.float64)
-        return f, -torch.stack([(rows @ right).amax(0) for rows in left.split(self.size)]).amax(0)
+        return f, -torch.stack([(rows @ right).amax(0) for rows in left.split(self.block)]).amax(0)
 
     def symmetric(self) -> tuple[Tensor, Tensor]:
         return torch.zeros_like(self.x_square), torch.zeros_like(self.y_square)
@@ -141,13 +145,13 @@ class Points:
     def at(self, f: Tensor, g: Tensor, dtype: torch.dtype) -> Sweep:
         left, right = self.factors(f, g, dtype)
 
-        def sweep(u: Tensor, bv: Tensor, a: Tensor, omega: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        def sweep(u: Tensor, bv: Tensor, a: Tensor, power: Tensor) -> tuple[Tensor, Tensor, Tensor]:
             columns, all_rows, after = torch.zeros_like(bv), [], []
-            for block, u_here, a_here in zip(*(z.split(self.size) for z in (left, u, a)), strict=True):
+            for block, u_here, a_here in zip(*(z.split(self.block) for z in (left, u, a)), strict=True):
                 kernel = (block @ right).exp_()
                 rows = u_here * (kernel @ bv)
                 all_rows.append(rows)
-                after.append(u_here * rows**-omega)
+                after.append(u_here * rows**power)
                 columns += (a_here * after[-1]) @ kernel
             return torch.cat(all_rows), torch.cat(after), columns
 
@@ -157,7 +161,7 @@ class Points:
         """Derivative of the plan's cost in `x`: `2 sum_j P_ij (x_i - y_j)`."""
         left, right = self.factors(f, g, torch.float64)
         weighted = b[:, None] * torch.cat([torch.ones_like(self.y[:, :1]), self.y], 1)
-        sums = torch.cat([(rows @ right).exp_() @ weighted for rows in left.split(self.size)])
+        sums = torch.cat([(rows @ right).exp_() @ weighted for rows in left.split(self.block)])
         return 2 * a[:, None] * (sums[:, :1] * self.x - sums[:, 1:])
 
     def swapped(self) -> "Points":
@@ -178,9 +182,9 @@ class _Pace:
         self.before, self.best = np.full(shape, np.inf), np.full(shape, np.inf)
         self.rate = np.ones(shape)
 
-    def omega_like(self, a: Tensor) -> Tensor:
-        """`[*b, 1]`, beside weights `a`."""
-        return torch.as_tensor(self.omega, dtype=a.dtype).to(a.device)[..., None]
+    def power(self, a: Tensor) -> Tensor:
+        """-omega `[*b, 1]`, beside weights `a`."""
+        return torch.as_tensor(-self.omega, dtype=a.dtype).to(a.device)[..., None]
 
     def restart(self) -> None:
         """The next error follows after other than `_PERIOD` iterations."""
@@ -233,14 +237,14 @@ def scale(
     `fastest` bounds omega; 1 are Sinkhorn's own iterations.
     """
     f, g = source.start()
-    pace = _Pace(a.shape[:-1], fastest)
-    rough = _stage(
-        source, a.float(), b.float(), f, g, pace=pace, target=max(tolerance, _COARSE), budget=max_iterations // 2
-    )
-    pace.forget()
-    left = max_iterations - rough.iterations
-    end = _stage(source, a.double(), b.double(), rough.f, rough.g, pace=pace, target=tolerance, budget=left)
-    return end._replace(iterations=rough.iterations + end.iterations)
+    pace, used = _Pace(a.shape[:-1], fastest), 0
+    if source.size > _SMALL:
+        target, budget = max(tolerance, _COARSE), max_iterations // 2
+        rough = _stage(source, a.float(), b.float(), f, g, pace=pace, target=target, budget=budget)
+        f, g, used = rough.f, rough.g, rough.iterations
+        pace.forget()
+    end = _stage(source, a.double(), b.double(), f, g, pace=pace, target=tolerance, budget=max_iterations - used)
+    return end._replace(iterations=used + end.iterations)
 
 
 def _stage(
@@ -248,9 +252,9 @@ def _stage(
 ) -> Potentials:
     """Scale in the precision of `a` and `b`."""
     sweep, u, v, columns = source.at(f, g, a.dtype), torch.ones_like(a), torch.ones_like(b), torch.zeros_like(b)
-    omega, done, fresh, check = pace.omega_like(a), 0, 0, 1
+    power, done, fresh, check = pace.power(a), 0, 0, 1
     while True:
-        rows, after, sums = sweep(u, b * v, a, omega)
+        rows, after, sums = sweep(u, b * v, a, power)
         if fresh == check or done >= budget:
             # `rows` belong to the u and v at hand, and so do the `columns` of the half-step before
             error = torch.maximum(_l1(rows, a), _l1(v * columns, b))
@@ -266,7 +270,7 @@ def _stage(
                     f, g = torch.where(broken, f, f + log_u), torch.where(broken, g, g + log_v)
                     return Potentials(f, g, u, v, error, done)
                 pace.look(errors)
-                omega, check = pace.omega_like(a), fresh + pace.wait(errors, target)
+                power, check = pace.power(a), fresh + pace.wait(errors, target)
                 drift = float(torch.maximum(log_u.abs().amax(), log_v.abs().amax()))
                 if not drift <= _DRIFT[a.dtype]:
                     safe_f, safe_g = source.repair(g) if lost.any() else (f, g)
@@ -277,7 +281,7 @@ def _stage(
                     fresh, check = 0, 1
                     continue
         u, columns = after, sums
-        v = v * (v * columns) ** -omega
+        v = v * (v * columns) ** power
         done, fresh = done + 1, fresh + 1
 
 
@@ -288,10 +292,10 @@ def scale_symmetric(source: Source, a: Float[Tensor, " n"], *, tolerance: float,
     is and however close the plan to the identity, on which scaling in turns gets nowhere.
     """
     f, g = source.symmetric()
-    sweep, u, half = source.at(f, g, torch.float64), torch.ones_like(a), torch.full_like(a[:1], 0.5)
+    sweep, u, root = source.at(f, g, torch.float64), torch.ones_like(a), torch.full_like(a[:1], -0.5)
     error, done = a.new_full((), torch.inf), 0
     for done in range(max_iterations + 1):
-        rows, after, _ = sweep(u, a * u, a, half)
+        rows, after, _ = sweep(u, a * u, a, root)
         if done % 4 == 3 or done == max_iterations:
             error = _l1(rows, a)
             if not bool(error > tolerance):

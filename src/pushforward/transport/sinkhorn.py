@@ -47,9 +47,9 @@ def entropic_ot(
 
     1. Minima of rows and columns give potentials for which every row and every column of the exponential has a 1, and
        nothing more; from there :math:`u \leftarrow u\,(1 / (u \cdot Kbv))^{\omega}` and the same for v, by matrix
-       products, in float32 down to an error of 2e-5 and in float64 after. Where the scalings have grown they move into
-       the potentials and the kernel is made again, so that nothing underflows that matters. The over-relaxation omega
-       of each problem is found on the way: from the ratio r of two errors, Young's relation
+       products, large ones in float32 down to an error of 2e-5 and then in float64. Where the scalings have grown they
+       move into the potentials and the kernel is made again, so that nothing underflows that matters. The
+       over-relaxation omega of each problem is found on the way: from the ratio r of two errors, Young's relation
        :math:`(r + \omega - 1)^2 = r\,\omega^2 \rho` gives the rate rho of the plain iteration, and
        :math:`\omega = 2/(1 + \sqrt{1 - \rho})`. Where an error has grown tenfold omega returns to 1.
     2. Where the plan is nearly a permutation no scaling converges in useful time. What is still off goes to Newton's
