@@ -12,7 +12,8 @@ from pushforward.paths import Constant
 from pushforward.recipes import load
 
 TINY = TwoDim(steps=3, points=30, seeds=(4, 5))
-OURS = ["ExactOT", "Independent", "recipe 8gaussians_to_moons"]
+ALIKE = ", sigma 0.1, independent times"
+OURS = ["ExactOT", f"ExactOT{ALIKE}", "Independent", f"Independent{ALIKE}", "recipe 8gaussians_to_moons"]
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +94,7 @@ def linears(config):
 def test_peers_enter_when_asked():
     pytest.importorskip("torchcfm", reason="torchcfm is not installed: pip install --no-deps torchcfm torchdiffeq")
     found = entrants(2, ("torchcfm",))
-    assert [(e.method, e.source) for e in found[3:]] == [("OT-CFM", "torchcfm"), ("I-CFM", "torchcfm")]
+    assert [(e.method, e.source) for e in found[len(OURS) :]] == [("OT-CFM", "torchcfm"), ("I-CFM", "torchcfm")]
     x, t = torch.zeros(4, 2), torch.zeros(4)
     assert all(e.train(0)(x, t).shape == (4, 2) for e in found)
 

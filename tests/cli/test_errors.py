@@ -234,7 +234,7 @@ WRONG = {
     "fewer than no samples": Wrong("sample run -o x.npz -n -5", "n: got -5, expected at least 1"),
     "samples beyond all memory": Wrong("sample run -o x.npz -n 1000000000000000", "not enough memory; ask for fewer"),
     "no steps": Wrong("sample run -o x.npz --steps 0", "steps: got 0, expected at least 1"),
-    "guidance that is none": Wrong("sample labelled -o x.npz --guidance nan", "scale=nan, expected a finite number"),
+    "guidance that is none": Wrong("sample labelled -o x.npz --guidance nan", "guidance: got nan, expected a finite"),
     "guidance to nothing": Wrong("sample run -o x.npz --guidance 2", "expected the condition to guide towards"),
     "unknown device to sample on": Wrong("sample run -o x.npz --device tpu", "no device 'tpu'; use cpu"),
     "unknown output": Wrong("sample run -o x.xlsx", "x.xlsx: cannot write '.xlsx'; use .csv, .npy"),
@@ -245,7 +245,7 @@ WRONG = {
     "output that is a folder": Wrong("sample run -o d.npz", "cannot write d.npz: ", {"d.npz/inside": "full"}),
     "output where nobody writes": Wrong("sample run -o /proc/x.npz", "cannot write /proc/x.npz: "),
     "run folder below a file": Wrong("train moons --out f/run", "cannot write f/run/.*choose another", {"f": "full"}),
-    "too few rows": Wrong("evaluate run -n 1", "evaluation.samples: got 1, expected at least 2"),
+    "too few rows": Wrong("evaluate run -n 1", "evaluation.samples: got 1, expected at least 6"),
     # benchmarks
     "unknown suite": Wrong("bench two_dims --out new", "unknown suite 'two_dims'.*two_dim"),
 }

@@ -74,6 +74,7 @@ NEEDED = {  # what a part cannot do without
     "ClassifierFree": {"scale": 2.0},
     "ImageFolder": {"path": "images", "size": 8},
     "Interval": {"guidance": {"type": "ClassifierFree", "scale": 2.0}, "low": 0.2, "high": 0.8},
+    "Joint": {"coupling": "CARFlow", "objective": "FlowMatching"},
     "Labelled": {"distribution": "Moons"},
     "Table": {"path": "table.csv"},
 }

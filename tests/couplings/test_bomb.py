@@ -112,5 +112,5 @@ def test_refuses_what_cannot_be_done():
     x = torch.zeros(4, 2)
     with pytest.raises(Incompatible, match="keeps the number of rows"):
         BombOT(2, lambda x0, x1, cond, generator: Pairs((x0[:1], x1[:1])))(x, x)
-    with pytest.raises(InvalidInput, match="have no squared distance"):
+    with pytest.raises(InvalidInput, match="have no distance"):
         BombOT(2, Independent())(x.long(), x.long())

@@ -5,6 +5,7 @@ import torch
 
 from pushforward.core import InvalidInput
 from pushforward.couplings import EntropicOT, ExactOT
+from pushforward.data import EightGaussians
 from pushforward.transport import sinkhorn, squared_euclidean
 
 
@@ -88,3 +89,21 @@ def test_the_source_marginal_is_kept_on_average(gen):
 def test_refuses_bad_arguments(arguments):
     with pytest.raises(InvalidInput, match="expected a positive number"):
         EntropicOT(**arguments)
+
+
+@pytest.mark.parametrize("rows", [64, 256])
+@pytest.mark.parametrize("epsilon", [1e-4, 1e-6])
+def test_where_the_plan_is_nearly_a_permutation_the_pairs_are_one_of_least_cost(rows, epsilon):
+    generator = torch.Generator().manual_seed(rows)
+    x0, x1 = torch.randn(rows, 2, generator=generator), EightGaussians().sample(rows, generator=generator)
+    pairs = EntropicOT(epsilon)(x0, x1, generator=generator)
+    assert torch.equal(pairs.x0.sort(0).values, x0.sort(0).values)
+
+    def cost(found):
+        return (found.x0 - found.x1).square().sum(1).mean()
+
+    # Gumbel noise of so small a scale moves the mean cost by a few epsilon, times the logarithm of the rows, at most
+    assert (
+        cost(pairs)
+        <= cost(ExactOT(tolerance=1e-8)(x0, x1)) + 4 * epsilon * math.log(rows) * torch.cdist(x0, x1).square().mean()
+    )

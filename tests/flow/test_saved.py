@@ -11,6 +11,7 @@ import pushforward as pf
 from pushforward.core import InvalidInput
 from pushforward.flow.frame import Frame
 from pushforward.flow.saved import read_frame, write_model
+from pushforward.objectives import FlowMatching
 
 FRAME = Frame(
     (3,),
@@ -23,7 +24,7 @@ FRAME = Frame(
 
 @pytest.fixture
 def model(tmp_path):
-    write_model(tmp_path / "model.safetensors", nn.Linear(3, 3), FRAME)
+    write_model(tmp_path / "model.safetensors", nn.Linear(3, 3), FlowMatching(), FRAME)
     return tmp_path / "model.safetensors"
 
 

@@ -191,7 +191,7 @@ def test_schedule_change_of_a_pair_is_the_new_schedule_of_that_pair(old, new):
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("new", [*SCHEDULES, below_zero], ids=repr)
+@pytest.mark.parametrize("new", [*SCHEDULES, pytest.param(below_zero, id="below_zero")], ids=repr)
 @pytest.mark.parametrize("old", SCHEDULES, ids=repr)
 def test_schedule_change_is_finite_at_both_ends(old, new, dtype):
     """And asks the old field at its own ends where the new schedule has no noise, or nothing else, left."""

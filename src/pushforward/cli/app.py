@@ -14,9 +14,9 @@ import typer
 __all__ = ["app", "main"]
 
 
-def _path(text: str) -> Path:
+def _path(text: str | Path) -> Path:
     """A path that was written down: an empty one (of an unset variable) would be the current folder."""
-    if not text:
+    if not str(text):
         raise typer.BadParameter("it is empty; name a file or a folder")
     return Path(text)
 

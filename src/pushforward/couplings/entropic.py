@@ -12,6 +12,8 @@ from pushforward.transport import assignment, sinkhorn
 
 __all__ = ["EntropicOT"]
 
+NEARLY = 3e-4  # epsilon over the mean cost, below which plans are permutations but for a few rows
+
 
 @dataclass(frozen=True)
 class EntropicOT:
@@ -21,8 +23,10 @@ class EntropicOT:
               + \varepsilon \sum_{ij} P_{ij} \log P_{ij}, \qquad i_j \sim P_{\cdot j} \big/ \textstyle\sum_i P_{ij}
 
     With replacement: the data marginal stays exact in every batch, the source marginal in expectation (some source rows
-    come twice, some not at all). Where epsilon is so small that the plan is a permutation, the draw is that
-    permutation; drawing B pairs from the flattened plan, as the reference code does, would still lose rows there.
+    come twice, some not at all). Where the plan is a permutation, the draw is that permutation;
+    drawing B pairs from the flattened plan, as the reference code does, would still lose rows there. Below epsilon =
+    3e-4 mean costs, where no scaling converges in useful time, rows are paired as without replacement, whose limit is
+    the same.
 
     Without replacement (`replacement=False`) the pairing is a random permutation, the optimal one for the cost
     :math:`|x_0^i - x_1^j|^2 - \varepsilon G_{ij}` with independent Gumbel noise G (the Gumbel-Matching law of Mena et
@@ -67,8 +71,10 @@ class EntropicOT:
         cost = pairwise_cost(x1, x0)
         # where all points coincide the mean cost is 0 and every plan is optimal: any epsilon will do
         scale = (cost.mean().item() if self.relative else 1.0) or 1.0
-        draw = self._from_plan if self.replacement else self._permutation
-        return Pairs((take(x0, draw(cost, self.epsilon * scale, generator)), x1), cond=cond)
+        epsilon = self.epsilon * scale
+        soft = self.replacement and epsilon >= NEARLY * cost.mean().item()
+        draw = self._from_plan if soft else self._permutation
+        return Pairs((take(x0, draw(cost, epsilon, generator)), x1), cond=cond)
 
     def _from_plan(self, cost: Tensor, epsilon: float, generator: Gen) -> Tensor:
         return draw_rows(sinkhorn(cost, epsilon, tolerance=self.tolerance), generator)

@@ -7,9 +7,18 @@ from typing import Any
 from pushforward.core import require
 from pushforward.training.atomic import atomic_write
 
-__all__ = ["Logger"]
+__all__ = ["Logger", "require_places"]
 
 Record = dict[str, Any]
+
+
+def require_places(folder: Path) -> tuple[Path, Path]:
+    """Where lines and events go in a run folder; `InvalidInput` when something else is there."""
+    path, events = folder / "metrics.jsonl", folder / "events"
+    taken = "move it away, or choose another folder"
+    require(path.is_file() or not path.exists(), f"{path} is no file, expected the lines of a run; {taken}")
+    require(events.is_dir() or not events.exists(), f"{events} is no folder, TensorBoard's files go there; {taken}")
+    return path, events
 
 
 class Logger:
@@ -30,10 +39,7 @@ class Logger:
         self._file = self._events = None
         if folder is None:
             return
-        path, events = folder / "metrics.jsonl", folder / "events"
-        taken = "move it away, or choose another folder"
-        require(path.is_file() or not path.exists(), f"{path} is no file, expected the lines of a run; {taken}")
-        require(events.is_dir() or not events.exists(), f"{events} is no folder, TensorBoard's files go there; {taken}")
+        path, events = require_places(folder)
         if path.exists():
             self.history = [r for r in _records(path) if r["step"] <= start]
         # rewritten even when new, so that a run without checkpoints cannot append to an older run's lines

@@ -14,7 +14,7 @@ from pushforward.training.ahead import ahead
 from pushforward.training.checkpoint import Checkpoint, complete_steps, load_checkpoint, save_checkpoint
 from pushforward.training.feed import PairSource
 from pushforward.training.interrupt import deferred_interrupt
-from pushforward.training.logger import Logger
+from pushforward.training.logger import Logger, require_places
 from pushforward.training.progress import progress_bar
 from pushforward.training.runtime import Runtime
 from pushforward.training.settings import Training
@@ -52,6 +52,8 @@ class Run:
         self.step, self.spent = 0, 0.0
         if self.checkpoints is not None:
             self._continue(self.checkpoints, resume)
+        if folder is not None:
+            require_places(folder)
         if on_start is not None and self.runtime.rank == 0:
             on_start()
         self.logger = Logger(folder if self.runtime.rank == 0 else None, self.step)
