@@ -113,7 +113,7 @@ class CouplingsEntropic:
             _Entrant("cdist in blocks", "torch", lambda: _by_hand(x, y), min(3, self.repeats)),
         ]
         if "geomloss" in job.peers:
-            from geomloss import SamplesLoss
+            from geomloss import SamplesLoss  # pyright: ignore[reportMissingImports]
 
             loss = SamplesLoss("energy", backend="tensorized")
             entrants.append(_Entrant("SamplesLoss energy", "geomloss", lambda: 2 * loss(x, y), 1))
@@ -185,11 +185,11 @@ def _pot(
 
 
 def _ott(holder: Mapping[str, Tensor], strength: float) -> Callable[[], Any]:
-    import jax
-    import jax.numpy as jnp
-    from ott.geometry.geometry import Geometry
-    from ott.problems.linear.linear_problem import LinearProblem
-    from ott.solvers.linear.sinkhorn import Sinkhorn
+    import jax  # pyright: ignore[reportMissingImports]
+    import jax.numpy as jnp  # pyright: ignore[reportMissingImports]
+    from ott.geometry.geometry import Geometry  # pyright: ignore[reportMissingImports]
+    from ott.problems.linear.linear_problem import LinearProblem  # pyright: ignore[reportMissingImports]
+    from ott.solvers.linear.sinkhorn import Sinkhorn  # pyright: ignore[reportMissingImports]
 
     jax.config.update("jax_enable_x64", True)
     solve = jax.jit(Sinkhorn(threshold=_TOLERANCE, max_iterations=100_000, norm_error=1))

@@ -115,7 +115,7 @@ def _scipy(x0: Tensor, x1: Tensor) -> object:
 def _torchcfm() -> Callable[[Tensor, Tensor], object]:
     import warnings
 
-    from torchcfm.optimal_transport import OTPlanSampler
+    from torchcfm.optimal_transport import OTPlanSampler  # pyright: ignore[reportMissingImports]
 
     sampler = OTPlanSampler(method="exact", warn=False)
 
