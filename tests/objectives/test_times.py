@@ -98,6 +98,14 @@ def test_strata_hold_one_draw_each_and_mirror_pairs_sum_to_one():
     torch.testing.assert_close(q[:8] + q[8:], torch.ones(8, dtype=torch.float64))
 
 
+def test_strata_know_nothing_of_the_order_of_rows():
+    like, g = torch.zeros(1, dtype=torch.float64), torch.Generator().manual_seed(0)
+    rows = torch.linspace(-1, 1, 64, dtype=torch.float64)
+    # batches that are ordered: within each, times and rows correlate as independent ones do, 1 / sqrt(64)
+    found = [torch.corrcoef(torch.stack([rows, Stratified()(64, like, generator=g)]))[0, 1] for _ in range(400)]
+    assert abs(torch.stack(found).std() * 8 - 1) < 4 / math.sqrt(2 * 400)
+
+
 def test_stratified_times_lower_the_variance_of_a_smooth_loss():
     g, like = torch.Generator().manual_seed(1), torch.zeros(1, dtype=torch.float64)
     spread = {d: torch.stack([d(64, like, generator=g).exp().mean() for _ in range(300)]).std() for d in DRAWS}

@@ -23,7 +23,7 @@ from pushforward.core.protocols import (
     Space,
     span_of,
 )
-from pushforward.core.random import Gen, generator_from, rand, randn, randn_like
+from pushforward.core.random import Gen, generator_from, rand, randn, randn_like, randperm
 from pushforward.core.records import Coeffs, Estimate, Loss, Pairs, Point, Step
 from pushforward.core.state import (
     Cond,
@@ -94,6 +94,7 @@ __all__ = [
     "rand",
     "randn",
     "randn_like",
+    "randperm",
     "require",
     "require_part",
     "same_shape",

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from pushforward.core.state import time_dtype
 
-__all__ = ["Gen", "generator_from", "rand", "randn", "randn_like"]
+__all__ = ["Gen", "generator_from", "rand", "randn", "randn_like", "randperm"]
 
 Gen: TypeAlias = torch.Generator | None
 
@@ -44,3 +44,8 @@ def rand(shape: Sequence[int], like: Tensor, *, generator: Gen = None) -> Tensor
     """Uniform draws on [0, 1) of `shape` with the device of `like`, in its floating dtype but float32 at least."""
     dtype = time_dtype(like)
     return torch.rand(tuple(shape), generator=generator, device=_home(like, generator), dtype=dtype).to(like.device)
+
+
+def randperm(n: int, like: Tensor, *, generator: Gen = None) -> Tensor:
+    """A random order of 0 to n - 1 on the device of `like`."""
+    return torch.randperm(n, generator=generator, device=_home(like, generator)).to(like.device)

@@ -2,9 +2,7 @@
 
 from dataclasses import dataclass
 
-import torch
-
-from pushforward.core import Cond, Gen, Pairs, State, leaves, take
+from pushforward.core import Cond, Gen, Pairs, State, leaves, randperm, take
 from pushforward.couplings._batch import check_rows
 
 __all__ = ["Independent"]
@@ -34,6 +32,4 @@ class Independent:
         """Pairs."""
         check_rows(x0, x1, cond)
         leaf = leaves(x0)[0]
-        device = leaf.device if generator is None else generator.device
-        order = torch.randperm(len(leaf), generator=generator, device=device).to(leaf.device)
-        return Pairs((take(x0, order), x1), cond=cond)
+        return Pairs((take(x0, randperm(len(leaf), leaf, generator=generator)), x1), cond=cond)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import torch
 
-from pushforward.core import Cond, Gen, Pairs, State, leaves, require, take
+from pushforward.core import Cond, Gen, Pairs, State, leaves, randperm, require, take
 from pushforward.couplings._batch import check_rows, paired_cost
 from pushforward.transport import Cost, PNorm
 
@@ -54,10 +54,10 @@ class NearestNoise:
         check_rows(x0, x1, cond)
         leaf = leaves(x0)[0]
         size, device = len(leaf), leaf.device
-        order = torch.randperm(size, generator=generator, device=device if generator is None else generator.device)
+        order = randperm(size, leaf, generator=generator)
         # k places in a row of a random order: distinct, and every set of k is as likely as any other
-        place = torch.arange(size)[:, None] + torch.arange(min(self.k, size))
-        candidates = order[place.to(order.device) % size].to(device)
+        place = torch.arange(size, device=device)[:, None] + torch.arange(min(self.k, size), device=device)
+        candidates = order[place % size]
         if candidates.shape[1] == 1:
             return Pairs((take(x0, candidates[:, 0]), x1), cond=cond)
         cost = torch.stack([paired_cost(take(x0, column), x1, self.cost) for column in candidates.unbind(1)], 1)

@@ -6,7 +6,7 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from pushforward.core import Gen, rand
+from pushforward.core import Gen, rand, randperm
 
 __all__ = ["Antithetic", "Draw", "Independent", "Stratified"]
 
@@ -30,17 +30,18 @@ class Independent:
 
 @dataclass(frozen=True)
 class Stratified:
-    r"""One draw in each of B equal strata: a shifted lattice, which no batch can crowd.
+    r"""One draw in each of B equal strata: a shifted lattice in random order, which no batch can crowd.
 
-    .. math:: q_i = (u + i/B) \bmod 1, \qquad u \sim U[0, 1)
+    .. math:: q_i = (u + \pi(i)/B) \bmod 1, \qquad u \sim U[0, 1),\ \pi \in S_B \text{ uniform}
 
     Source: Kingma et al., Variational Diffusion Models (NeurIPS 2021), https://arxiv.org/abs/2107.00630, appendix I.
+    Differs: :math:`\pi(i) = i` there, which ties early times to the first rows of batches that come in an order.
     """
 
     def __call__(self, size: int, like: Tensor, *, generator: Gen = None) -> Tensor:
-        """`[size]` uniform numbers, sorted up to where they wrap around."""
+        """`[size]` uniform numbers."""
         u = rand((1,), like, generator=generator)
-        return (u + torch.arange(size, dtype=u.dtype, device=u.device) / size) % 1.0
+        return (u + randperm(size, u, generator=generator) / size) % 1.0
 
 
 @dataclass(frozen=True)
