@@ -121,19 +121,29 @@ def test_guidance_is_a_scale_or_a_function_from_field_to_field(labelled):
     assert checked_guidance(np.float32(2), "guidance") == 2.0
 
 
+def test_a_model_that_never_saw_the_null_condition_is_not_guided_away_from_it():
+    flow = Flow(net="MLP", training=SMALL | {"steps": 2}).fit(rows(40), cond=torch.arange(40) % 2)
+    assert flow.sample(4, guidance=1.0).shape == (4, 2)
+    with pytest.raises(Incompatible, match="has not learned"):
+        flow.sample(4, guidance=2.0)
+
+
 def test_rows_do_not_depend_on_how_many_are_followed_at_once(labelled, monkeypatch):
     x, path = labelled.sample(23, guidance=1.5), labelled.trajectory(23, steps=6)
-    adaptive = labelled.sample(23, solver="Dopri5")
+    adaptive, density = labelled.sample(23, solver="Dopri5"), labelled.log_prob(rows(23), cond=1)
     most = 0
 
     def watch(module, args):
         nonlocal most
         most = max(most, len(args[0]))
 
-    monkeypatch.setattr("pushforward.flow.flow.BLOCK", 10)  # five rows of two numbers
+    monkeypatch.setattr("pushforward.flow.follower.BLOCK", 10)  # five rows of two numbers
     handle = labelled.net_.register_forward_pre_hook(watch)
     torch.testing.assert_close(labelled.sample(23, solver="Dopri5"), adaptive)
     assert most == 5
+    most = 0
+    torch.testing.assert_close(labelled.log_prob(rows(23), cond=1), density)
+    assert most == 2  # two directions a row
     handle.remove()
     torch.testing.assert_close(labelled.sample(23, guidance=1.5), x)
     found = labelled.trajectory(23, steps=6)
@@ -351,6 +361,7 @@ def test_wrong_calls_are_told_how_to_mend_them(plain, call, message):
         (lambda: Flow().fit(torch.zeros(3, 2), cond=torch.full((3, 1), math.nan)), "cond holds nan at row 0"),
         (lambda: Flow().fit(torch.zeros(3, 2), cond=torch.tensor([0, 10**6, 2])), "up to 1000000 for 3 rows"),
         (lambda: Flow(sampling={"guidance": 2.0}).fit(torch.zeros(3, 2)), "the data have none"),
+        (lambda: Flow(sampling={"guidance": 2.0}).fit(rows(4), cond=torch.arange(4)), "train with objective.cond_drop"),
         (lambda: Flow(coupling="Paired").fit(rows(100), x0=rows(10)), "10 rows x0 and 100 rows x1"),
         (lambda: Flow(training={"validate_every": 2}).fit(rows(100)), "no held-out data came"),
         (lambda: Flow.load("nowhere"), "no run folder"),

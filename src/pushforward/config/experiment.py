@@ -22,12 +22,14 @@ __all__ = ["Experiment", "Guidance", "guide", "start"]
 Guidance: TypeAlias = float | str | Mapping[str, Any] | Partial | Callable[[Field], Field] | None
 
 
-def guide(field: Field, guidance: Guidance) -> Field:
+def guide(field: Field, guidance: Guidance, objective: Objective | None = None) -> Field:
     """The guided field: None leaves it alone, a number is classifier-free guidance with that scale.
 
-    A name or a mapping is a part of the guidance room without its field, as in a configuration.
+    A name or a mapping is a part of the guidance room without its field, as in a configuration. `objective` is what the
+    field was trained with, if known.
 
-    Raises: `InvalidInput` for anything else, and for a scale that is negative or not finite.
+    Raises: `InvalidInput` for anything else, and for a scale that is negative or not finite; `Incompatible` where the
+        weak side of the guidance was never trained.
 
     Example:
         >>> field = lambda x, t, cond=None: x
@@ -37,9 +39,21 @@ def guide(field: Field, guidance: Guidance) -> Field:
     known = checked_guidance(guidance, "guidance")
     if known is None:
         return field
+    _require_null(known, objective)
     if isinstance(known, float):
         return ClassifierFree(field, known)
     return known(field=field) if isinstance(known, Partial) else known(field)
+
+
+def _require_null(guidance: Any, objective: Any) -> None:
+    """Guidance leads away from the null condition, which a network knows only if it has seen it."""
+    blind = guidance != 1.0 and isinstance(guidance, (float, Partial)) and getattr(objective, "cond_drop", None) == 0
+    require(
+        not blind,
+        "guidance leads away from the model without a condition, which this one has not learned (cond_drop is 0); "
+        "train with objective.cond_drop 0.1, or set guidance to 1 or null",
+        Incompatible,
+    )
 
 
 def start(path: Path, x0: State, t: torch.Tensor, *, law: Gaussian | None = None, back: bool = False) -> State:
@@ -106,10 +120,12 @@ class Experiment:
     def objective(self) -> Objective:
         """What is minimised. One with weights of its own is new, as the net is.
 
-        Raises: `Incompatible` for a learned source of noise over pairs that do not start from plain noise.
+        Raises: `Incompatible` for a learned source of noise over pairs that do not start from plain noise, and for
+            guidance away from a null condition that is never shown.
         """
         data = self.dataset
         found = self.config.objective_for(data.shape, data.classes, data.features)
+        _require_null(self.config.sampling.guidance, found)
         plain = data.source is None and isinstance(self.config.coupling, Independent)
         require(
             plain or not getattr(found, "reads_noise", False),

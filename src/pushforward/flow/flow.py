@@ -20,16 +20,12 @@ from pushforward.config import (
     Guidance,
     Partial,
     Sampling,
-    build,
-    guide,
     override,
     parse,
     read_yaml,
-    start,
     write_yaml,
 )
 from pushforward.core import (
-    AffinePath,
     Cond,
     Coupling,
     Field,
@@ -39,29 +35,23 @@ from pushforward.core import (
     Path,
     Solver,
     State,
-    broadcast_time,
     generator_from,
     leaves,
     map_state,
     require,
-    span_of,
-    time_dtype,
 )
-from pushforward.couplings.learned import Gaussian
 from pushforward.data import Arrays, Dataset, Standardise, Transform
 from pushforward.data.checks import require_finite
+from pushforward.flow.follower import Follower
 from pushforward.flow.frame import Frame, as_condition
 from pushforward.flow.saved import load_model, read_frame, write_model
-from pushforward.flow.start_law import StartLaw
-from pushforward.inference import log_prob
-from pushforward.solvers import Solution, solve
+from pushforward.solvers import Solution
 from pushforward.training import Training, atomic_write, main_process
 
 __all__ = ["Flow", "resolve"]
 
 Array = Tensor | np.ndarray | Sequence[Any]  # and whatever else numpy reads, data frames among it
 Spec = str | File | Mapping[str, Any]
-BLOCK = 2**18  # numbers of the states that are followed at once: memory does not grow with the number of rows
 
 
 def resolve(recipe: Spec) -> dict[str, Any]:
@@ -249,6 +239,10 @@ class Flow(BaseEstimator):
         self.field_: Field = self.objective_.field(self.net_)
         return self
 
+    @property
+    def _follow(self) -> Follower:
+        return Follower(self.field_, self.config_, self.objective_)
+
     def _fitted(self) -> Frame:
         require(hasattr(self, "frame_"), "this flow has learned nothing yet; call fit, or Flow.load a run")
         return self.frame_
@@ -275,61 +269,6 @@ class Flow(BaseEstimator):
             frame.transform.to(device)
         return self
 
-    def _times(self, steps: int, like: Tensor) -> Tensor:
-        low, high = span_of(self.field_)
-        return torch.linspace(low, high, steps + 1, dtype=time_dtype(like), device=like.device)
-
-    def _solve(self, x: Tensor, cond: Cond, **told: Any) -> Solution:
-        """Follow the rows, so many at a time that memory does not grow with their number."""
-        size = max(1, BLOCK // max(1, x[0].numel()))
-        if len(x) <= size:
-            return self._solve_block(x, cond, **told)
-        blocks = [slice(k, k + size) for k in range(0, len(x), size)]
-        parts = [self._solve_block(x[rows], map_state(lambda c, rows=rows: c[rows], cond), **told) for rows in blocks]
-        xs = None if parts[0].xs is None else torch.cat([_tensor(part.xs) for part in parts], 1)  # pyright: ignore[reportArgumentType]
-        x = torch.cat([_tensor(part.x) for part in parts])
-        return Solution(x, parts[0].times, xs, max(part.nfe for part in parts))
-
-    def _solve_block(
-        self,
-        x: Tensor,
-        cond: Cond,
-        *,
-        steps: int | None,
-        solver: Solver | str | None,
-        guidance: Guidance,
-        generator: Gen = None,
-        reverse: bool = False,
-        save: bool = False,
-    ) -> Solution:
-        steps, method = self._steps(steps), self._solver(solver)
-        times = self._times(steps, x)
-        field, grid = guide(self.field_, guidance), times.flip(0) if reverse else times
-        solution = solve(field, x, grid, solver=method, cond=cond, generator=generator, save=save)
-        return solution if reverse or times[-1] == 1 else self._landed(solution, field, cond)
-
-    def _landed(self, solution: Solution, field: Field, cond: Cond) -> Solution:
-        """With a jump to E[x1 | x_t] where the field ends before 1: the last noise is taken away, not followed.
-
-        Source: Jolicoeur-Martineau et al., Adversarial score matching and improved sampling for image generation (ICLR
-            2021), https://arxiv.org/abs/2009.05475, the denoising step at the end.
-        """
-        path, x, times, xs = self.config_.path, solution.x, solution.times, solution.xs
-        if not isinstance(path, AffinePath):
-            return solution
-        t = broadcast_time(times[-1], x)
-        x1 = path.estimate(field(x, t, cond), x, t).x1
-        times = torch.cat([times, times.new_ones(1)])
-        xs = None if xs is None else map_state(lambda way, end: torch.cat([way, end[None]]), xs, x1)
-        return Solution(x1, times, xs, solution.nfe + 1)
-
-    def _steps(self, steps: int | None) -> int:
-        return self.config_.sampling.steps if steps is None else _whole(steps, "steps")
-
-    def _solver(self, solver: Any) -> Solver:
-        found = self.config_.sampling.solver if solver is None else solver
-        return build(found, Solver, "solver") if isinstance(found, str) else found
-
     def _generator(self, generator: Any, stream: str) -> torch.Generator:
         """The generator that was given, or one of the seed's."""
         require(
@@ -343,10 +282,6 @@ class Flow(BaseEstimator):
         optional = getattr(self.objective_, "cond_drop", 0.0) > 0
         found = self._fitted().condition(cond, n, optional)
         return map_state(lambda c: c.to(self.device), found)
-
-    def _law(self, cond: Cond) -> Gaussian | None:
-        """The law of a learned source; None where it is the space's own noise, or data."""
-        return self.objective_.source(cond) if hasattr(self.objective_, "source") else None
 
     def source(self, n: int, *, generator: Gen = None) -> Tensor:
         """`n` source rows in model units: noise, or rows of the source that was learned from."""
@@ -424,10 +359,9 @@ class Flow(BaseEstimator):
         generator = self._generator(generator, "sample")
         found = self.condition(cond, n)
         x0 = self.source(n, generator=generator)
-        x = start(self.config_.path, x0, self._times(1, x0)[:1].expand(n), law=self._law(found))
         guidance = self.config_.sampling.guidance if guidance is None else guidance
-        assert isinstance(x, Tensor)
-        return self._solve(x, found, steps=steps, solver=solver, guidance=guidance, generator=generator, save=save)
+        steps = _steps(steps)
+        return self._follow(x0, found, steps=steps, solver=solver, guidance=guidance, generator=generator, save=save)
 
     @torch.no_grad()
     def transport(
@@ -456,16 +390,11 @@ class Flow(BaseEstimator):
         frame = self._fitted()
         rows = self._rows(x0)
         found = self.condition(cond, len(rows))
-        first = self._times(1, rows)[:1].expand(len(rows))
-        units = frame.transform
-        law = self._law(found)
-        if reverse:
-            x = self._solve(units.forward(rows), found, steps=steps, solver=solver, guidance=guidance, reverse=True).x
-            x = start(self.config_.path, x, first, law=law, back=True)
-            return units.inverse(x) if frame.source else x  # pyright: ignore[reportArgumentType, reportReturnType]
-        x = start(self.config_.path, units.forward(rows) if frame.source else rows, first, law=law)
-        assert isinstance(x, Tensor)
-        return units.inverse(self._solve(x, found, steps=steps, solver=solver, guidance=guidance).x)  # pyright: ignore[reportArgumentType]
+        units, inward, outward = frame.transform, reverse or frame.source, not reverse or frame.source
+        x = units.forward(rows) if inward else rows
+        steps = _steps(steps)
+        x = self._follow(x, found, steps=steps, solver=solver, guidance=guidance, reverse=reverse).x
+        return units.inverse(x) if outward else x  # pyright: ignore[reportArgumentType, reportReturnType]
 
     def _rows(self, x: Array) -> Tensor:
         frame = self._fitted()
@@ -507,12 +436,9 @@ class Flow(BaseEstimator):
         state = generator.get_state()
         y = frame.transform.forward(rows, generator=generator)
         volume = frame.transform.log_det(rows, generator=generator.set_state(state))
-        method = self._solver(solver)
-        times = self._times(self._steps(steps), y).flip(0)
         found = self.condition(cond, len(rows))
-        source = StartLaw(self.config_.path, float(times[-1]), self._law(found))
-        density = log_prob(
-            self.field_, y, source, solver=method, times=times, divergence=divergence, cond=found, generator=generator
+        density = self._follow.log_prob(
+            y, found, steps=_steps(steps), solver=solver, divergence=divergence, generator=generator
         )
         return density + volume
 
@@ -554,6 +480,10 @@ def _tensor(x: State) -> Tensor:
     """States of a flow are tensors."""
     assert isinstance(x, Tensor)
     return x
+
+
+def _steps(value: Any) -> int | None:
+    return None if value is None else _whole(value, "steps")
 
 
 def _whole(value: Any, name: str) -> int:

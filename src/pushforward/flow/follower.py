@@ -1,0 +1,151 @@
+"""Follows a learned field, in model units."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pushforward.config import Config, Guidance, build, guide, start
+from pushforward.core import (
+    AffinePath,
+    Cond,
+    Field,
+    Gen,
+    Solver,
+    State,
+    broadcast_time,
+    map_state,
+    span_of,
+    time_dtype,
+)
+from pushforward.couplings.learned import Gaussian
+from pushforward.flow.start_law import StartLaw
+from pushforward.inference import log_prob
+from pushforward.solvers import Solution, solve
+
+__all__ = ["Follower"]
+
+BLOCK = 2**18  # numbers that are followed at once: memory does not grow with the number of rows
+
+
+@dataclass(frozen=True)
+class Follower:
+    """From sources to data, back, and to densities, all rows in model units.
+
+    Args:
+        field: The learned velocity.
+        config: Its path, and the steps and solver of those who do not say.
+        objective: What the field was trained with; a learned source is in it.
+    """
+
+    field: Field
+    config: Config
+    objective: Any
+
+    def __call__(
+        self,
+        x: Tensor,
+        cond: Cond = None,
+        *,
+        steps: int | None = None,
+        solver: Solver | str | None = None,
+        guidance: Guidance = None,
+        generator: Gen = None,
+        reverse: bool = False,
+        save: bool = False,
+    ) -> Solution:
+        """The way of source draws `x` `[N, *E]` to the data, or with `reverse` of data to the source."""
+        times = self._times(steps, x)
+        grid = times.flip(0) if reverse else times
+        field = guide(self.field, guidance, None if cond is None else self.objective)
+        method = self._solver(solver)
+        parts: list[Solution] = []
+        for rows, given in _blocks(x, cond, x[0].numel()):
+            begin = rows if reverse else self._start(rows, times, given)
+            part = solve(field, begin, grid, solver=method, cond=given, generator=generator, save=save)
+            if reverse:
+                part = part._replace(x=self._start(part.x, times, given, back=True))
+            elif times[-1] < 1:
+                part = self._landed(part, field, given)
+            parts.append(part)
+        return _joined(parts)
+
+    def log_prob(
+        self,
+        x: Tensor,
+        cond: Cond = None,
+        *,
+        steps: int | None = None,
+        solver: Solver | str | None = None,
+        divergence: str = "exact",
+        generator: Gen = None,
+    ) -> Tensor:
+        """Log-density `[N]` of data `x` `[N, *E]`, in nats."""
+        times, method = self._times(steps, x).flip(0), self._solver(solver)
+        numbers = x[0].numel()
+        found: list[Tensor] = []
+        for rows, given in _blocks(x, cond, numbers**2 if divergence == "exact" else numbers):
+            source = StartLaw(self.config.path, float(times[-1]), self._law(given))
+            found.append(
+                log_prob(
+                    self.field,
+                    rows,
+                    source,
+                    solver=method,
+                    times=times,
+                    divergence=divergence,
+                    cond=given,
+                    generator=generator,
+                )
+            )
+        return torch.cat(found)
+
+    def _start(self, x: State, times: Tensor, cond: Cond, *, back: bool = False) -> State:
+        t = broadcast_time(times[0], x)
+        return start(self.config.path, x, t, law=self._law(cond), back=back)
+
+    def _law(self, cond: Cond) -> Gaussian | None:
+        """The law of a learned source; None where it is the space's own noise, or data."""
+        return self.objective.source(cond) if hasattr(self.objective, "source") else None
+
+    def _times(self, steps: int | None, like: Tensor) -> Tensor:
+        low, high = span_of(self.field)
+        number = self.config.sampling.steps if steps is None else steps
+        return torch.linspace(low, high, number + 1, dtype=time_dtype(like), device=like.device)
+
+    def _solver(self, solver: Solver | str | None) -> Solver:
+        found: Any = self.config.sampling.solver if solver is None else solver
+        return build(found, Solver, "solver") if isinstance(found, str) else found
+
+    def _landed(self, solution: Solution, field: Field, cond: Cond) -> Solution:
+        """With a jump to E[x1 | x_t] where the field ends before 1: the last noise is taken away, not followed.
+
+        Source: Jolicoeur-Martineau et al., Adversarial score matching and improved sampling for image generation (ICLR
+            2021), https://arxiv.org/abs/2009.05475, the denoising step at the end.
+        """
+        path, x, times, xs = self.config.path, solution.x, solution.times, solution.xs
+        if not isinstance(path, AffinePath):
+            return solution
+        t = broadcast_time(times[-1], x)
+        x1 = path.estimate(field(x, t, cond), x, t).x1
+        times = torch.cat([times, times.new_ones(1)])
+        xs = None if xs is None else map_state(lambda way, end: torch.cat([way, end[None]]), xs, x1)
+        return Solution(x1, times, xs, solution.nfe + 1)
+
+
+def _blocks(x: Tensor, cond: Cond, numbers: int) -> Iterator[tuple[Tensor, Cond]]:
+    """Consecutive rows and their conditions; `numbers` is what one row takes."""
+    size = max(1, BLOCK // max(1, numbers))
+    for first in range(0, len(x), size):
+        rows = slice(first, first + size)
+        yield x[rows], map_state(lambda c, rows=rows: c[rows], cond)
+
+
+def _joined(parts: list[Solution]) -> Solution:
+    if len(parts) == 1:
+        return parts[0]
+    xs = None if parts[0].xs is None else map_state(lambda *ways: torch.cat(ways, 1), *(part.xs for part in parts))
+    x = map_state(lambda *ends: torch.cat(ends), *(part.x for part in parts))
+    return Solution(x, parts[0].times, xs, max(part.nfe for part in parts))
