@@ -24,6 +24,7 @@ SPECS = {
     "CrossFlow": {"type": "CrossFlow", "width": 16, "cond_drop": 0.2},
     "VariationalNoise": {"type": "VariationalNoise", "width": 16},
 }
+PLAIN = dict.fromkeys(SPECS, "FlowMatching") | {"VariationalNoise": {"type": "FlowMatching", "cond_drop": 0.2}}
 SHORT = Training(steps=12, batch_size=16, checkpoint_every=4, log_every=4, ema=0.9, learning_rate=0.01)
 
 
@@ -45,7 +46,7 @@ def spec(name, **given):
     return {
         "data": {"type": "Toy", "labels": True},
         "net": {"type": "MLP", "width": 16},
-        "objective": {"type": "Joint", "coupling": SPECS[name], "objective": "FlowMatching", "strength": 0.1},
+        "objective": {"type": "Joint", "coupling": SPECS[name], "objective": PLAIN[name], "strength": 0.1},
         "training": {"steps": 12, "batch_size": 16, "checkpoint_every": 12, "ema": 0.9},
         "sampling": {"steps": 10},
         **given,

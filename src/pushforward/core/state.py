@@ -22,6 +22,7 @@ __all__ = [
     "leaves",
     "like",
     "map_state",
+    "mean_rows",
     "null_condition",
     "same_shape",
     "shapes",
@@ -114,6 +115,12 @@ def dot(x: State, y: State) -> Tensor:
     """Inner product of every row, `[B]`, over all event axes and leaves."""
     rows = [(p * q)[..., None].flatten(1).sum(1) for p, q in zip(leaves(x), leaves(y), strict=True)]
     return torch.stack(rows).sum(0) if len(rows) > 1 else rows[0]
+
+
+def mean_rows(x: State) -> Tensor:
+    """Mean over the coordinates of every row, `[B]`, over all event axes and leaves."""
+    rows = [leaf[..., None].flatten(1) for leaf in leaves(x)]
+    return rows[0].mean(1) if len(rows) == 1 else torch.stack([row.sum(1) for row in rows]).sum(0) / event_size(x)
 
 
 def time_dtype(x: Tensor) -> torch.dtype:

@@ -118,7 +118,8 @@ class FlowMatching:
         point = self.path.sample(batch, t, generator=generator)
         cond = drop_condition(batch.cond, self.cond_drop, generator=generator)
         law = self.head.law(net(point.x, point.t, cond), point.x, point.t)
-        rows = {"fit": self._weigh(t) * law.loss(self.head.target(self.path, point))}
+        fit = law.loss(self.head.target(self.path, point))
+        rows = {"fit": fit if isinstance(self.weight, One) else self._weigh(t) * fit}
         rows |= {term.name: term(point, law, self) for term in self.terms}
         return Loss.mean(rows, batch.weight)
 

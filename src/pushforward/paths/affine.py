@@ -36,7 +36,7 @@ TINY = 1e-12  # keeps 0/0 at the ends from becoming NaN; far below any coefficie
 
 
 def _combine(a: Tensor, x: State, b: Tensor, y: State) -> State:
-    return map_state(lambda p, q: like(align(a, p) * p + align(b, q) * q, p, q), x, y)
+    return map_state(lambda p, q: like(torch.addcmul(align(a, p) * p, align(b, q), q), p, q), x, y)
 
 
 @dataclass(frozen=True)

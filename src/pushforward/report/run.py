@@ -122,7 +122,7 @@ def _metrics(path: Path) -> Mapping[str, Any]:
 
 
 def _samples(path: Path) -> Mapping[str, np.ndarray]:
-    with np.load(path, allow_pickle=False) as file:
+    with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:  # numpy leaves a damaged one open
         samples = dict(file)
     require(
         "x" in samples, f"{path} holds {', '.join(sorted(samples)) or 'nothing'}, expected an array x; sample again"

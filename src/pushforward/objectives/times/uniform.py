@@ -29,6 +29,8 @@ class Uniform:
 
     def quantile(self, q: Tensor) -> Tensor:
         """Time below which a share `q` of all draws lies."""
+        if (self.low, self.high) == (0, 1):
+            return q
         return torch.lerp(torch.full_like(q, self.low), torch.full_like(q, self.high), q)
 
     def density(self, t: Tensor) -> Tensor:
