@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from pushforward.core import Incompatible
 from pushforward.oracles import reference_mixture
 from pushforward.paths import Affine, CondOT, Cosine, LinearVP, Polynomial, Rescheduled, VariancePreserving
 
@@ -49,3 +50,19 @@ def test_both_fields_end_at_the_same_samples():
 
     straight = mixture.along(Affine(CondOT()))
     torch.testing.assert_close(follow(Rescheduled(straight, CondOT(), Cosine())), follow(straight), rtol=0, atol=1e-6)
+
+
+class Short:
+    span = (0.2, 0.9)
+
+    def __call__(self, x, t, cond=None):
+        return x
+
+
+def test_the_times_of_a_field_move_with_their_signal_to_noise_ratio():
+    low, high = Rescheduled(Short(), CondOT(), Cosine()).span
+    ratio = torch.tensor([low, high]).mul(torch.pi / 2).tan()  # cosine: sin over cos
+    torch.testing.assert_close(ratio, torch.tensor([0.2 / 0.8, 0.9 / 0.1]), rtol=1e-5, atol=0)
+    assert Rescheduled(lambda x, t, cond=None: x, CondOT(), Cosine()).span == (0.0, 1.0)
+    with pytest.raises(Incompatible, match="time_at_snr"):
+        Rescheduled(Short(), CondOT(), CondOT().__call__)

@@ -12,8 +12,8 @@ PEERS = {
     "torchcfm": "pip install --no-deps torchcfm torchdiffeq",
     "pot": "pip install POT",
     "scipy": "pip install scipy",
-    "geomloss": "pip install geomloss",
-    "ott": "pip install ott-jax",
+    "geomloss": "pip install geomloss==0.3.1",
+    "ott": "pip install ott-jax==0.6.0",
 }
 """Every peer by the name it goes by, and how to install it."""
 

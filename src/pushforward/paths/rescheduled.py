@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pushforward.core import Cond, Field, Incompatible, Schedule, State, align, map_state, require
+from pushforward.core import Cond, Field, Incompatible, Schedule, State, align, map_state, require, span_of
 from pushforward.paths.schedules import Invertible
 
 __all__ = ["Rescheduled"]
@@ -36,7 +36,7 @@ class Rescheduled:
         new: The schedule to sample with. Where its ratio lies below all of `old`'s (VP starts at 0.0066), the state is
             only rescaled.
 
-    Raises: `Incompatible` when `old` has no inverse.
+    Raises: `Incompatible` when `old` has no inverse, or `new` has none and the field ends before the schedule does.
 
     Example:
         >>> from pushforward.paths import CondOT
@@ -55,6 +55,27 @@ class Rescheduled:
             f"changing the schedule needs old.time_at_snr, which {type(self.old).__name__} does not have",
             Incompatible,
         )
+        ends = span_of(self.field)
+        require(
+            ends == (0.0, 1.0) or isinstance(self.new, Invertible),
+            f"this field may be followed from {ends[0]} to {ends[1]} only; to say where that is on "
+            f"{type(self.new).__name__} needs new.time_at_snr, which it does not have",
+            Incompatible,
+        )
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """The times at which it may be followed: those of its field, on the new schedule."""
+        low, high = (self._now(end) for end in span_of(self.field))
+        return (low, high)
+
+    def _now(self, then: float) -> float:
+        """The new time at which the ratio is what it was at the old time `then`."""
+        if then in (0.0, 1.0):
+            return then
+        assert isinstance(self.new, Invertible)
+        c = self.old(torch.tensor([then], dtype=torch.float64))
+        return float(self.new.time_at_snr(c.alpha / c.sigma).clamp(0.0, 1.0))
 
     def __call__(self, x: State, t: Tensor, cond: Cond = None) -> State:
         """Velocity of the new path at `x` and its time `t`."""
