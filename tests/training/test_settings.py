@@ -11,7 +11,6 @@ from pushforward.training import Training
     [
         ("steps", 0),
         ("steps", -5),
-        ("steps", "a"),
         ("batch_size", 0),
         ("learning_rate", 0.0),
         ("learning_rate", float("nan")),

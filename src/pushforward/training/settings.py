@@ -50,13 +50,6 @@ _OPTIONAL = (
 )
 
 
-def _holds(valid: Callable[[Any], bool], value: Any) -> bool:
-    try:
-        return bool(valid(value))
-    except TypeError:  # a text, a list, None
-        return False
-
-
 @dataclass(frozen=True)
 class Training:
     r"""How long, how fast, and how safely to train.
@@ -137,7 +130,7 @@ class Training:
         for name, (valid, wanted) in _NUMBERS.items():
             value = getattr(self, name)
             if value is not None or name not in _OPTIONAL:
-                require(_holds(valid, value), f"training.{name} is {value!r}, expected {wanted}")
+                require(valid(value), f"training.{name} is {value}, expected {wanted}")
         require(
             self.precision in PRECISIONS,
             f"training.precision is {self.precision!r}, which is not known; {nearest(self.precision, PRECISIONS)}",
