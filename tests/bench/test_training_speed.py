@@ -39,3 +39,8 @@ def test_the_ratio_is_that_of_the_rates():
         "ExactOT over OT-CFM of torchcfm": rate["ExactOT", "ours"] / rate["OT-CFM", "torchcfm"],
         "Independent over I-CFM of torchcfm": rate["Independent", "ours"] / rate["I-CFM", "torchcfm"],
     }
+
+
+def test_peers_without_a_training_loop_are_left_out():
+    cases, _ = measure(("pot", "scipy"))
+    assert all(row.source == "ours" for rows in cases for row in rows)

@@ -6,6 +6,7 @@ import torch
 
 from pushforward.core import Incompatible, InvalidInput, Pairs
 from pushforward.couplings import BombOT, ExactOT, Independent, PartialOT
+from pushforward.transport import PNorm
 
 
 def clouds(rows, gen):
@@ -114,3 +115,14 @@ def test_refuses_what_cannot_be_done():
         BombOT(2, lambda x0, x1, cond, generator: Pairs((x0[:1], x1[:1])))(x, x)
     with pytest.raises(InvalidInput, match="have no distance"):
         BombOT(2, Independent())(x.long(), x.long())
+
+
+def test_the_outer_plan_counts_in_the_cost_of_the_inner_coupling(gen):
+    x0, x1 = clouds(16, gen)
+    x0 = x0 * torch.tensor([5.0, 1.0])
+    inner = ExactOT(PNorm(1), tolerance=1e-8)
+    distance = lambda pairs: (pairs.x0 - pairs.x1).abs().sum(1).mean().item()
+    parts = x0.tensor_split(4), x1.tensor_split(4)
+    phi = torch.tensor([[distance(inner(x, y)) for y in parts[1]] for x in parts[0]])
+    best = min(phi[list(order), range(4)].mean().item() for order in itertools.permutations(range(4)))
+    assert math.isclose(distance(BombOT(4, inner)(x0, x1)), best, rel_tol=1e-6)

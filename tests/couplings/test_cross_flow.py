@@ -103,3 +103,10 @@ def test_senseless_parts_are_refused():
         CrossFlow((2,), classes=3)(torch.zeros(2, 2), torch.zeros(2, 2))
     with pytest.raises(InvalidInput, match="cond_drop"):
         CrossFlow((2,), classes=2, cond_drop=-0.1)
+
+
+def test_rows_that_come_without_a_condition_are_told_so():
+    label, vector = torch.tensor([-1, 2]), torch.tensor([[math.nan, math.nan], [1.0, 2.0]])
+    for coupling, cond in ((stirred(classes=3), label), (stirred(features=2), vector)):
+        told = coupling(torch.zeros(2, 2), torch.ones(2, 2), cond).cond
+        torch.testing.assert_close(told, torch.stack([cond[0], torch.zeros_like(cond[1])]), equal_nan=True)

@@ -45,3 +45,8 @@ def test_what_does_not_fit_is_refused():
     assert Immiscible(half=False)(far, -far).x0.shape == (2, 1)
     with pytest.raises(InvalidInput, match="scale is 0"):
         Immiscible(scale=0.0)
+
+
+def test_a_cost_need_not_know_half_precision(gen):
+    x0, x1 = torch.randn(30, 2, generator=gen), torch.randn(30, 2, generator=gen)
+    assert Immiscible(cost=torch.cdist)(x0, x1).x0.equal(Immiscible()(x0, x1).x0)

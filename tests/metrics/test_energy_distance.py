@@ -34,3 +34,10 @@ def test_mean_over_draws(gen):
     spread = 2 / math.pi**0.5  # E|X - X'| of N(0, 1)
     exact = 2 * 0.2670526621 + spread / n + 2 * spread / m
     assert float(values.mean()) == pytest.approx(exact, abs=4 * float(values.std()) / draws**0.5)
+
+
+def test_is_never_negative(gen):
+    x = torch.randn(200, 2, generator=gen)
+    values = [energy_distance(x, x[torch.randperm(200, generator=gen)]) for _ in range(20)]
+    assert min(values) >= 0
+    assert max(values) < 1e-6

@@ -200,3 +200,40 @@ def test_single_precision_first_ends_in_the_same_place(dtype, strength, gen, mon
         size = other.abs().max().item()
         torch.testing.assert_close(one, other, rtol=0, atol=size * (1e-6 if dtype == torch.float64 else 1e-5))
     assert (both.plan.double().sum(1) - 1 / 90).abs().sum() < (1.01e-9 if dtype == torch.float64 else 1e-6)
+
+
+@pytest.mark.parametrize("offset", [1e3, -1e3, 1e5, -1e5])
+def test_what_weighs_nothing_may_be_anywhere(offset, gen):
+    cost, w = clouds(5, 5, gen), torch.tensor([0.25, 0.25, 0.25, 0.25, 0.0], dtype=torch.float64)
+    cost[4] += offset
+    cost[:, 4] += offset
+    cost[4, 4] = 0.0  # cheap between two that both weigh nothing: the entry overflows where offset > 0
+    cost.requires_grad_()
+    found = entropic_ot(torch.stack([cost, cost]), 0.1, torch.stack([w, w]), torch.stack([w, w]), tolerance=1e-11)
+    part = entropic_ot(cost[:4, :4], 0.1, tolerance=1e-11)
+    torch.testing.assert_close(found.plan[1, :4, :4], part.plan, rtol=0, atol=1e-10)
+    torch.testing.assert_close(found.value[1], part.value, rtol=0, atol=1e-9)
+    assert found.f.isfinite().all()
+    (slope,) = torch.autograd.grad(found.value[1] + found.plan[1, 0, 1], cost)
+    (wanted,) = torch.autograd.grad(part.value + part.plan[0, 1], cost)
+    torch.testing.assert_close(slope, wanted, rtol=0, atol=1e-8)
+
+
+def test_permuting_rows_and_columns_permutes_the_plan(gen):
+    cost, rows, columns = clouds(30, 20, gen), torch.randperm(30, generator=gen), torch.randperm(20, generator=gen)
+    plain, moved = (entropic_ot(c, 0.1, relative=True, tolerance=1e-11) for c in (cost, cost[rows][:, columns]))
+    torch.testing.assert_close(moved.plan, plain.plan[rows][:, columns], rtol=0, atol=1e-10)
+
+
+def test_plans_of_whole_numbers_and_halves_keep_their_marginals(gen):
+    whole = torch.tensor([[0, 1], [1, 0]])
+    torch.testing.assert_close(entropic_ot(whole, 1.0).plan, entropic_ot(whole.float(), 1.0).plan)
+    # a 512 * 512th is below what half precision resolves
+    plan = entropic_ot(torch.rand(512, 512, generator=gen).half(), 1.0).plan
+    assert plan.dtype == torch.float32
+    assert (plan.sum(1) - 1 / 512).abs().sum() < 2e-6
+
+
+def test_refuses_a_negative_mean_cost_as_unit(gen):
+    with pytest.raises(InvalidInput, match="mean cost is negative"):
+        entropic_ot(-clouds(5, 5, gen), 0.1, relative=True)

@@ -233,3 +233,8 @@ def test_a_plan_above_its_bound_is_not_returned(monkeypatch, gen):
     monkeypatch.setattr(ot, "emd", wrong)
     with pytest.raises(RunFailed, match="above its bound"):
         exact_plan(torch.rand(20, 20, generator=gen))
+
+
+def test_plan_of_whole_numbers_is_not_rounded():
+    found = exact_plan(torch.tensor([[0, 4], [1, 1], [4, 0]]))
+    torch.testing.assert_close(6 * found.plan, torch.tensor([[2.0, 0.0], [1.0, 1.0], [0.0, 2.0]]))

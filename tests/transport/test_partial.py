@@ -167,3 +167,9 @@ def test_refuses_what_cannot_be_done():
         partial(cost, 0.5)
     with pytest.raises(InvalidInput, match="not finite"):
         partial_assignment(cost, 2)
+
+
+def test_whole_numbers_are_not_rounded():
+    cost = torch.tensor([[0, 10], [10, 4]])
+    assert partial(cost, 0.5).plan.equal(torch.tensor([[0.5, 0.0], [0.0, 0.0]]))
+    assert partial_assignment(cost, 1).f.dtype == torch.float32

@@ -109,3 +109,20 @@ def test_own_plans_need_no_patience(gen):
         found = _scaling.scale_symmetric(source, a, tolerance=1e-10, max_iterations=60)
         assert found.error <= 1e-10
         assert found.iterations <= 40
+
+
+@pytest.mark.parametrize("held", [True, False])
+def test_padding_of_no_weight_changes_nothing(held, gen, monkeypatch):
+    # far from everything, so that the kernel between the padding and the rest vanishes and overflows
+    x, y = clouds(6, 5, gen)
+    far = torch.tensor([[1e3, 0.0]], dtype=torch.float64)
+    padded = torch.cat([x, far]).requires_grad_(), torch.cat([y, -5 * far])
+    a, b = (torch.cat([torch.full((k,), 1 / k), torch.zeros(1)]).double() for k in (6, 5))
+    monkeypatch.setattr(module, "_PAIRS", 1 << 23 if held else 0)
+    x.requires_grad_()
+    plain = sinkhorn_divergence(x, y, 0.1, tolerance=1e-10)
+    found = sinkhorn_divergence(*padded, 0.1, a, b, tolerance=1e-10)
+    torch.testing.assert_close(found, plain, rtol=1e-8, atol=0)
+    (slope,), (wanted,) = torch.autograd.grad(found, padded[0]), torch.autograd.grad(plain, x)
+    torch.testing.assert_close(slope[:6], wanted, rtol=0, atol=1e-7)
+    torch.testing.assert_close(slope[6], torch.zeros(2).double(), rtol=0, atol=1e-7)

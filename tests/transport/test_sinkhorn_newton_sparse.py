@@ -76,3 +76,10 @@ def test_refusals(gen):
         sinkhorn_newton_sparse(cost, 0.1, tolerance=1e-30)
     with pytest.raises(InvalidInput, match="not finite"):
         sinkhorn_newton_sparse(cost * torch.nan, 0.1)
+
+
+def test_whole_numbers_and_negative_units(gen):
+    whole = torch.tensor([[0, 1], [1, 0]])
+    torch.testing.assert_close(sinkhorn_newton_sparse(whole, 1.0).plan, sinkhorn_newton_sparse(whole.float(), 1.0).plan)
+    with pytest.raises(InvalidInput, match="mean cost is negative"):
+        sinkhorn_newton_sparse(-uniform(5, 5, gen), 0.1, relative=True)

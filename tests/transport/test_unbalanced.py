@@ -288,3 +288,16 @@ def test_refuses_what_cannot_be_done():
     cost[0, 0] = math.nan
     with pytest.raises(InvalidInput, match="not finite"):
         unbalanced(cost, 0.1, 1.0)
+
+
+@pytest.mark.parametrize("offset", [1e3, -1e3])
+def test_what_weighs_nothing_may_be_anywhere(offset, gen):
+    cost, weights = clouds(5, 5, gen), double(0.25, 0.25, 0.25, 0.25, 0.0)
+    cost[4] += offset
+    found, part = unbalanced(cost, 0.1, 0.5, a=weights, tolerance=1e-9), unbalanced(cost[:4], 0.1, 0.5, tolerance=1e-9)
+    assert math.isclose(found.value, part.value, rel_tol=1e-9)
+    torch.testing.assert_close(found.plan[:4], part.plan, rtol=0, atol=1e-10)
+
+
+def test_plans_of_whole_numbers_are_not_rounded():
+    assert math.isclose(unbalanced(torch.tensor([[1]]), 0.1, 0.5).plan.item(), math.exp(-1 / 1.1), rel_tol=1e-5)

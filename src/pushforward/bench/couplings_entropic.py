@@ -207,7 +207,7 @@ def _run(case: str, entrants: list[_Entrant], job: Job, renew: Callable[[], None
     job.say(f"couplings: {case}")
     turns: dict[tuple[str, str], list[float]] = {(e.method, e.source): [] for e in entrants}
     for entrant in entrants:
-        if entrant.turns > 1:
+        if entrant.turns > 1 or entrant.source == "ott":
             entrant.go()  # compiles, and warms caches
     for turn in range(max(e.turns for e in entrants)):
         if renew is not None:

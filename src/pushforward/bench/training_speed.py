@@ -50,6 +50,8 @@ class TrainingSpeed:
             ]
             for ours, theirs in (("ExactOT", "OT-CFM"), ("Independent", "I-CFM")):
                 for peer in job.peers:
+                    if (theirs, peer) not in rates:
+                        continue  # has no training loop
                     ratio = rates[ours, "ours"] / rates[theirs, peer]
                     method = f"{ours} over {theirs} of {peer}"
                     rows.append(Result("training_speed", case, method, "speedup", ratio, "x", None, "ours"))

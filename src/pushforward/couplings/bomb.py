@@ -22,10 +22,10 @@ from pushforward.core import (
     require,
     take,
 )
-from pushforward.couplings._batch import check_rows, pairwise_cost
+from pushforward.couplings._batch import SQUARED, check_rows, paired_cost, pairwise_cost
 from pushforward.couplings._draws import draw_rows
 from pushforward.couplings.exact import ExactOT
-from pushforward.transport import assignment, sinkhorn
+from pushforward.transport import Cost, assignment, sinkhorn
 
 __all__ = ["BombOT"]
 
@@ -49,7 +49,8 @@ class BombOT:
 
     Source: Nguyen et al., On Transportation of Mini-batches: A Hierarchical Approach (ICML 2022),
         https://arxiv.org/abs/2102.05912, there a loss. Differs: the plan becomes pairs; the cost of an inner plan is
-        that of the pairs it gave, which for plans that are drawn from is an estimate.
+        that of the pairs it gave, by its own `cost` (squared distances where it has none), which for plans that are
+        drawn from is an estimate.
 
     Args:
         blocks: k, at least 1. Where it does not divide the batch the first mini-batches have a row more, and only
@@ -82,7 +83,8 @@ class BombOT:
         check_rows(x0, x1, cond)
         rows = batch_size(x1)
         one = torch.arange(1)
-        device = pairwise_cost(take(x0, one), take(x1, one)).device  # refuses states without a distance, whatever inner
+        cost = getattr(self.inner, "cost", SQUARED)
+        device = pairwise_cost(take(x0, one), take(x1, one), cost).device  # refuses states without a distance
         blocks = min(self.blocks, rows)
         cut = torch.arange(rows, device=device).tensor_split(blocks)
         larger = rows % blocks
@@ -99,7 +101,8 @@ class BombOT:
                 "choose a coupling that keeps the number of rows, such as ExactOT",
                 Incompatible,
             )
-        costs = torch.stack([torch.stack([_mean_cost(pairs) for pairs in row]) for row in table])
+        cost = getattr(self.inner, "cost", SQUARED)
+        costs = torch.stack([torch.stack([_mean_cost(pairs, cost) for pairs in row]) for row in table])
         return [row[i] for row, i in zip(table, self._partners(costs, generator).tolist(), strict=True)]
 
     def _partners(self, costs: Tensor, generator: Gen) -> Tensor:
@@ -108,14 +111,17 @@ class BombOT:
             return assignment(costs, tolerance=1e-8)
         if math.isinf(self.epsilon):
             return draw_rows(torch.ones_like(costs), generator)
-        return draw_rows(sinkhorn(costs, self.epsilon * (costs.mean().item() or 1.0)), generator)
+        return draw_rows(sinkhorn(costs, self.epsilon * (costs.abs().mean().item() or 1.0)), generator)
 
 
 @torch.no_grad()
-def _mean_cost(pairs: Pairs) -> Tensor:
-    """Mean squared distance of the pairs, by their weights."""
-    step = map_state(lambda x, y: (y - x).double(), pairs.x0, pairs.x1)
-    cost = dot(step, step)
+def _mean_cost(pairs: Pairs, of: Cost) -> Tensor:
+    """What the pairs cost on average, by their weights."""
+    if of == SQUARED:
+        step = map_state(lambda x, y: (y - x).double(), pairs.x0, pairs.x1)
+        cost = dot(step, step)
+    else:
+        cost = paired_cost(pairs.x0, pairs.x1, of).double()
     return (cost if pairs.weight is None else cost * pairs.weight).mean()
 
 

@@ -66,8 +66,8 @@ class CARFlow(nn.Module):
             shifts of its own.
 
     Shapes: `x0`, `x1` `[B, *shape]`; the penalty is `[B]`, zeros.
-    Raises: `InvalidInput` for no condition, an unknown mode, or a `cond_drop` outside [0, 1]; `Incompatible` on a path
-        that has no alpha and sigma.
+    Raises: `InvalidInput` for an unknown mode, or a `cond_drop` outside [0, 1]; `Incompatible` for data without a
+        condition, and on a path that has no alpha and sigma. Called without a condition it shifts as for null.
 
     Example:
         >>> pairs = CARFlow((2,), classes=3)(torch.zeros(4, 2), torch.ones(4, 2), torch.tensor([0, 1, 2, -1]))

@@ -116,7 +116,7 @@ class CrossFlow(nn.Module):
         check_rows(x0, x1, cond)
         noise, data = check_tensors(x0, x1, self.shape)
         law = self.source(cond)
-        flags = map_state(torch.zeros_like, cond)
+        flags = map_state(_flag, cond)
         if self.cond_drop > 0:
             null, order = self._flagged(len(data), data.device, generator)
             data = data[order]

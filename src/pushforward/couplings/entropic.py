@@ -1,6 +1,6 @@
 """Entropic optimal transport within the batch."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -8,7 +8,7 @@ from torch import Tensor
 from pushforward.core import Cond, Gen, Pairs, State, rand, require, take
 from pushforward.couplings._batch import check_rows, pairwise_cost
 from pushforward.couplings._draws import draw_rows
-from pushforward.transport import assignment, sinkhorn
+from pushforward.transport import Cost, SquaredEuclidean, assignment, sinkhorn
 
 __all__ = ["EntropicOT"]
 
@@ -41,9 +41,10 @@ class EntropicOT:
 
     Args:
         epsilon: Strength of the entropy, > 0.
-        relative: Whether epsilon counts in mean costs of the batch or, absolute, in squared units of the states.
+        relative: Whether epsilon counts in mean costs of the batch or, absolute, in units of the cost.
         replacement: Draw from the plan, or a permutation.
         tolerance: Largest L1 error of the plan's marginals, see `transport.sinkhorn`.
+        cost: What a pair costs, a part of `transport` or any callable `(x0, x1)` -> `[B, B]`, rows x0.
 
     Shapes: `x0`, `x1` and `cond` `[B, *E]`, tensors or mappings (costs are summed); x1 and cond stay in place.
     Raises: `InvalidInput` when the numbers of rows or the shapes of events differ, for states that are not finite,
@@ -60,6 +61,7 @@ class EntropicOT:
     relative: bool = True
     replacement: bool = True
     tolerance: float = 1e-6
+    cost: Cost = field(default_factory=SquaredEuclidean)
 
     def __post_init__(self) -> None:
         require(self.epsilon > 0, f"epsilon is {self.epsilon}, expected a positive number")
@@ -68,11 +70,12 @@ class EntropicOT:
     def __call__(self, x0: State, x1: State, cond: Cond = None, *, generator: Gen = None) -> Pairs:
         """Pairs."""
         check_rows(x0, x1, cond)
-        cost = pairwise_cost(x1, x0)
+        cost = pairwise_cost(x1, x0, self.cost)
+        mean = cost.abs().mean().item()
         # where all points coincide the mean cost is 0 and every plan is optimal: any epsilon will do
-        scale = (cost.mean().item() if self.relative else 1.0) or 1.0
+        scale = (mean if self.relative else 1.0) or 1.0
         epsilon = self.epsilon * scale
-        soft = self.replacement and epsilon >= NEARLY * cost.mean().item()
+        soft = self.replacement and epsilon >= NEARLY * mean
         draw = self._from_plan if soft else self._permutation
         return Pairs((take(x0, draw(cost, epsilon, generator)), x1), cond=cond)
 

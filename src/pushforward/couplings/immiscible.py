@@ -66,4 +66,5 @@ class Immiscible:
         return Pairs((take(x0, assignment(cost, tolerance=self.tolerance)), x1), cond=cond)
 
     def _rounded(self, x: State) -> State:
-        return map_state(lambda leaf: (self.scale * leaf).half() if leaf.is_floating_point() else leaf, x)
+        # float32 again, because not every cost knows half precision
+        return map_state(lambda leaf: (self.scale * leaf).half().float() if leaf.is_floating_point() else leaf, x)

@@ -1,12 +1,12 @@
 """Partial optimal transport within the batch."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 
 from pushforward.core import Cond, Gen, Pairs, State, require, take
 from pushforward.couplings._batch import check_rows, pairwise_cost
-from pushforward.transport import partial_assignment
+from pushforward.transport import Cost, SquaredEuclidean, partial_assignment
 
 __all__ = ["PartialOT"]
 
@@ -35,6 +35,7 @@ class PartialOT:
     Args:
         mass: s, in `(0, 1]`.
         tolerance: Relative duality gap of the pairing, in `[1e-8, 1]`. See `transport.partial_assignment`.
+        cost: What a pair costs, a part of `transport` or any callable `(x0, x1)` -> `[B, B]`, rows x0.
 
     Shapes: `x0`, `x1` and `cond` `[B, *E]`, tensors or mappings (costs are summed); x1 and cond stay in place.
     Raises: `InvalidInput` when the numbers of rows or the shapes of events differ, and for states that are not finite.
@@ -47,6 +48,7 @@ class PartialOT:
 
     mass: float = 0.9
     tolerance: float = 1e-4
+    cost: Cost = field(default_factory=SquaredEuclidean)
 
     def __post_init__(self) -> None:
         require(0 < self.mass <= 1, f"mass is {self.mass}, expected a share of the batch in (0, 1]")
@@ -55,7 +57,7 @@ class PartialOT:
     def __call__(self, x0: State, x1: State, cond: Cond = None, *, generator: Gen = None) -> Pairs:
         """Pairs; `generator` is not used."""
         check_rows(x0, x1, cond)
-        cost = pairwise_cost(x1, x0)
+        cost = pairwise_cost(x1, x0, self.cost)
         size = len(cost)
         count = max(1, round(self.mass * size))
         source = partial_assignment(cost, count, tolerance=self.tolerance).column

@@ -1,13 +1,13 @@
 """Semi-relaxed optimal transport within the batch."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 
 from pushforward.core import Cond, Gen, Pairs, State, require, take
 from pushforward.couplings._batch import check_rows, pairwise_cost
 from pushforward.couplings._draws import draw_rows
-from pushforward.transport import semi_relaxed
+from pushforward.transport import Cost, SquaredEuclidean, semi_relaxed
 
 __all__ = ["SemiRelaxed"]
 
@@ -35,8 +35,9 @@ class SemiRelaxed:
     Args:
         epsilon: Strength of the entropy, > 0.
         rho: Strength with which the source marginal is held, from 0 to infinity.
-        relative: Whether both count in mean costs of the batch or, absolute, in squared units of the states.
+        relative: Whether both count in mean costs of the batch or, absolute, in units of the cost.
         tolerance: L1 error of the plan's marginals. See `transport.semi_relaxed`.
+        cost: What a pair costs, a part of `transport` or any callable `(x0, x1)` -> `[B, B]`, rows x0.
 
     Shapes: `x0`, `x1` and `cond` `[B, *E]`, tensors or mappings (costs are summed); x1 and cond stay in place.
     Raises: `InvalidInput` when the numbers of rows or the shapes of events differ, for states that are not finite,
@@ -53,6 +54,7 @@ class SemiRelaxed:
     rho: float = 0.19
     relative: bool = True
     tolerance: float = 1e-4
+    cost: Cost = field(default_factory=SquaredEuclidean)
 
     def __post_init__(self) -> None:
         require(self.epsilon > 0, f"epsilon is {self.epsilon}, expected a positive number")
@@ -64,9 +66,11 @@ class SemiRelaxed:
     def __call__(self, x0: State, x1: State, cond: Cond = None, *, generator: Gen = None) -> Pairs:
         """Pairs."""
         check_rows(x0, x1, cond)
-        cost = pairwise_cost(x0, x1).double()  # potentials over epsilon are large numbers with small differences
+        cost = pairwise_cost(
+            x1, x0, self.cost
+        ).T.double()  # potentials over epsilon are large numbers with small differences
         # where all points coincide the mean cost is 0 and every plan is as good: any unit will do
-        unit = (cost.mean().item() if self.relative else 1.0) or 1.0
+        unit = (cost.abs().mean().item() if self.relative else 1.0) or 1.0
         epsilon = self.epsilon * unit
         found = semi_relaxed(cost, epsilon, self.rho * unit, tolerance=self.tolerance)
         shares = torch.softmax((found.f[:, None] - cost) / epsilon, 0)

@@ -1,13 +1,13 @@
 """Unbalanced optimal transport within the batch."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 
 from pushforward.core import Cond, Gen, Pairs, State, require, take
 from pushforward.couplings._batch import check_rows, pairwise_cost
 from pushforward.couplings._draws import draw_rows
-from pushforward.transport import unbalanced
+from pushforward.transport import Cost, SquaredEuclidean, unbalanced
 
 __all__ = ["UnbalancedOT"]
 
@@ -40,10 +40,10 @@ class UnbalancedOT:
         epsilon: Strength of the entropy, > 0.
         rho_source: Strength with which the source marginal is held, from 0 to infinity.
         rho_data: Likewise for the data.
-        relative: Whether all three count in mean costs of the batch or, absolute, in squared units of the states. Far
-            outliers dominate the mean: choose absolute strengths there, of the order of a squared distance that makes
-            sense.
+        relative: Whether all three count in mean costs of the batch or, absolute, in units of the cost. Far
+            outliers dominate the mean: choose absolute strengths there, of the order of a cost that makes sense.
         tolerance: L1 error of the plan's marginals, over its mass. See `transport.unbalanced`.
+        cost: What a pair costs, a part of `transport` or any callable `(x0, x1)` -> `[B, B]`, rows x0.
 
     Shapes: `x0`, `x1` and `cond` `[B, *E]`, tensors or mappings (costs are summed); x1 and cond stay in place.
     Raises: `InvalidInput` when the numbers of rows or the shapes of events differ, for states that are not finite,
@@ -60,6 +60,7 @@ class UnbalancedOT:
     rho_data: float = 0.19
     relative: bool = True
     tolerance: float = 1e-4
+    cost: Cost = field(default_factory=SquaredEuclidean)
 
     def __post_init__(self) -> None:
         require(self.epsilon > 0, f"epsilon is {self.epsilon}, expected a positive number")
@@ -71,10 +72,10 @@ class UnbalancedOT:
     def __call__(self, x0: State, x1: State, cond: Cond = None, *, generator: Gen = None) -> Pairs:
         """Pairs."""
         check_rows(x0, x1, cond)
-        cost = pairwise_cost(x1, x0)
+        cost = pairwise_cost(x1, x0, self.cost)
         dtype, cost = cost.dtype, cost.double()  # potentials over epsilon are large numbers with small differences
         # where all points coincide the mean cost is 0 and every plan is as good: any unit will do
-        unit = (cost.mean().item() if self.relative else 1.0) or 1.0
+        unit = (cost.abs().mean().item() if self.relative else 1.0) or 1.0
         epsilon, rho = self.epsilon * unit, (self.rho_data * unit, self.rho_source * unit)
         found = unbalanced(cost, epsilon, rho, tolerance=self.tolerance)
         # From the potentials, because rows of the plan may underflow: P_ij / sum_i P_ij and the row's own weight.

@@ -41,4 +41,5 @@ def energy_distance(x: Samples, y: Samples) -> Float[Tensor, ""]:
     a, b = pair(x, y)
     n, m = len(a), len(b)
     within = distance_sum(a) / n**2 + distance_sum(b) / m**2
-    return (2 * distance_sum(a, b) / (n * m) - within).to(a.dtype)
+    # equal sets leave rounding, on either side of 0
+    return (2 * distance_sum(a, b) / (n * m) - within).clamp_min(0).to(a.dtype)

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Int64, Real
 from torch import Tensor
 
 __all__ = ["Solution", "solve"]
@@ -23,7 +23,7 @@ class Solution(NamedTuple):
     target: float
 
 
-def solve(cost: Float[Tensor, "n n"], tolerance: float, *, rounds: int = 16) -> Solution:
+def solve(cost: Real[Tensor, "n n"], tolerance: float, *, rounds: int = 16) -> Solution:
     """Auction on a square `cost` on its device; a target of NaN where the cost is not finite.
 
     In float64: an epsilon below the rounding of the prices, float32 may come to that, would take bids without number.

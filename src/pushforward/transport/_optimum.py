@@ -57,6 +57,7 @@ class Optimum(torch.autograd.Function):
         d_plan, d_f, d_g = slopes
         eps = epsilon[..., None]
         density = ((f[..., None] + g[..., None, :] - cost) / eps[..., None]).exp_()
+        density.masked_fill_(density.isinf(), 0.0)  # only where neither row nor column weighs anything
         explicit = d_plan * plan / eps[..., None]
         p, q = d_f + explicit.sum(-1), d_g + explicit.sum(-2)
         if a.shape[-1] < b.shape[-1]:

@@ -6,10 +6,10 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64, Real
 from torch import Tensor
 
-__all__ = ["Dense", "Points", "Potentials", "Source", "scale", "scale_symmetric"]
+__all__ = ["Dense", "Points", "Potentials", "Source", "scale", "scale_symmetric", "weighing"]
 
 _PERIOD = 8  # iterations between looks at the error, each of which waits for the device
 _NEAR = 0.3  # the error, out of at most 2, below which the over-relaxation is free to choose
@@ -64,7 +64,7 @@ class Dense:
         epsilon: `[*b]`.
     """
 
-    def __init__(self, cost: Float[Tensor, "*b n m"], epsilon: Float[Tensor, "*b"]) -> None:
+    def __init__(self, cost: Real[Tensor, "*b n m"], epsilon: Float[Tensor, "*b"]) -> None:
         # where the cost has float32's digits only, exponentials need no more, and cost a sixth
         self.coarse = cost.dtype != torch.float64
         # Memory that is new costs more here than arithmetic: the matrices are made once and worked on in place.
@@ -159,10 +159,15 @@ class Points:
 
     def pull(self, f: Tensor, g: Tensor, a: Tensor, b: Tensor) -> Float[Tensor, "n d"]:
         """Derivative of the plan's cost in `x`: `2 sum_j P_ij (x_i - y_j)`."""
-        left, right = self.factors(f, g, torch.float64)
-        weighted = b[:, None] * torch.cat([torch.ones_like(self.y[:, :1]), self.y], 1)
+        left, right = self.factors(f, g + b.log(), torch.float64)
+        weighted = torch.cat([torch.ones_like(self.y[:, :1]), self.y], 1)
         sums = torch.cat([(rows @ right).exp_() @ weighted for rows in left.split(self.block)])
         return 2 * a[:, None] * (sums[:, :1] * self.x - sums[:, 1:])
+
+    def soft(self, g: Tensor) -> Tensor:
+        """Potentials of the rows that make `sum_j exp(F_i + g_j - C_ij / epsilon)` 1."""
+        left, right = self.factors(torch.zeros_like(self.x_square), g, torch.float64)
+        return -torch.cat([(rows @ right).logsumexp(1) for rows in left.split(self.block)])
 
     def swapped(self) -> "Points":
         """Rows and columns exchanged."""
@@ -302,6 +307,18 @@ def scale_symmetric(source: Source, a: Float[Tensor, " n"], *, tolerance: float,
                 break
         u = after
     return Potentials(f + u.log(), g + u.log(), u, u, error, done)
+
+
+def weighing(weights: Float[Tensor, "*b n"]) -> Int64[Tensor, "*b n"] | None:
+    """Every index, but one that weighs something in place of one that does not; None where all do.
+
+    What weighs nothing has no part in the optimum, yet its kernel entries may vanish or overflow, and 0 times infinity
+    is no number: it is scaled as a copy of something that weighs, and gets its own potential in the end.
+    """
+    if bool((weights > 0).all()):
+        return None
+    own = torch.arange(weights.shape[-1], device=weights.device).expand_as(weights)
+    return torch.where(weights > 0, own, weights.argmax(-1, keepdim=True))
 
 
 def _l1(density: Tensor, weight: Tensor) -> Tensor:

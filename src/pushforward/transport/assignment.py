@@ -4,7 +4,7 @@ import math
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Int64, Real
 from torch import Tensor
 
 from pushforward.core import require
@@ -29,7 +29,7 @@ class Assignment(NamedTuple):
 
 
 @torch.no_grad()
-def auction(cost: Float[Tensor, "n m"], *, tolerance: float = 1e-4) -> Assignment:
+def auction(cost: Real[Tensor, "n m"], *, tolerance: float = 1e-4) -> Assignment:
     r"""Least-cost matching of rows to columns, with its dual certificate.
 
     .. math:: \min_{\sigma \in S_n} \frac1n \sum_i C_{i\sigma(i)} \;=\;
@@ -83,7 +83,7 @@ def auction(cost: Float[Tensor, "n m"], *, tolerance: float = 1e-4) -> Assignmen
     return found if found.gap <= found.target else _on_host(cost, tolerance, torch.float64)
 
 
-def _on_host(cost: Float[Tensor, "n n"], tolerance: float, dtype: torch.dtype) -> Assignment:
+def _on_host(cost: Real[Tensor, "n n"], tolerance: float, dtype: torch.dtype) -> Assignment:
     """Solve on the CPU with bids in `dtype`, float64 for the cost as well."""
     from pushforward.transport import _auction
 
@@ -94,7 +94,7 @@ def _on_host(cost: Float[Tensor, "n n"], tolerance: float, dtype: torch.dtype) -
     return Assignment(torch.from_numpy(chosen).to(cost.device), torch.from_numpy(prices).to(cost.device), gap, target)
 
 
-def assignment(cost: Float[Tensor, "n m"], *, tolerance: float = 1e-4) -> Int64[Tensor, " n"]:
+def assignment(cost: Real[Tensor, "n m"], *, tolerance: float = 1e-4) -> Int64[Tensor, " n"]:
     """The column `[n]` that each row of `cost` is matched with: the permutation of `auction`.
 
     Example:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Real
 from torch import Tensor
 
 from pushforward.core import InvalidInput, RunFailed, require
@@ -29,7 +29,7 @@ class ExactPlan(NamedTuple):
 
 @torch.no_grad()
 def exact_plan(
-    cost: Float[Tensor, "n m"], a: Float[Tensor, " _"] | None = None, b: Float[Tensor, " _"] | None = None
+    cost: Real[Tensor, "n m"], a: Float[Tensor, " _"] | None = None, b: Float[Tensor, " _"] | None = None
 ) -> ExactPlan:
     r"""Least-cost plan between two weightings, with its dual certificate.
 
@@ -59,7 +59,7 @@ def exact_plan(
         a: `[n]` weights of the rows, >= 0; uniform if left out.
         b: `[m]` weights of the columns, >= 0 and of the same total.
 
-    Returns: all with the cost's dtype and device; `plan` of the total mass of `a`.
+    Returns: all on the cost's device and in its dtype, float32 at least; `plan` of the total mass of `a`.
     Raises: `InvalidInput` for a cost that is not finite and for weights that are negative, all zero or of different
         totals (by more than 1e-6 of them; below that b is rescaled); `RunFailed` if the solver does not finish or its
         gap exceeds 1e-9 of the mean cost.
@@ -89,7 +89,8 @@ def exact_plan(
     allowed = total * (1e-9 * scale + 1e-14 * np.abs(matrix).max())
     if not gap <= allowed:
         raise RunFailed(f"optimal transport of {n} rows to {m} ended {gap:.2e} above its bound")
-    back = lambda z: torch.from_numpy(z).to(cost)
+    dtype = torch.promote_types(cost.dtype, torch.float32)
+    back = lambda z: torch.from_numpy(z).to(cost.device, dtype)
     return ExactPlan(back(plan), back(f), back(g), max(gap, 0.0))
 
 

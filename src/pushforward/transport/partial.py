@@ -4,7 +4,7 @@ import math
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Int64, Real
 from torch import Tensor
 
 from pushforward.core import RunFailed, require
@@ -46,7 +46,7 @@ class PartialAssignment(NamedTuple):
 
 @torch.no_grad()
 def partial(
-    cost: Float[Tensor, "n m"],
+    cost: Real[Tensor, "n m"],
     mass: float,
     *,
     a: Float[Tensor, " n"] | None = None,
@@ -110,12 +110,13 @@ def partial(
     f, g, level = _potentials(matrix, prices[:m], prices[m].item() if extra[1] else math.inf)
     bound = (a @ f + b @ g).item() + level * mass
     gap = scale * max((plan * matrix).sum().item() - bound, 0.0)
-    plan, f, g = (x.to(cost) for x in (plan, scale * f, scale * g))
+    dtype = torch.promote_types(cost.dtype, torch.float32)
+    plan, f, g = (x.to(cost.device, dtype) for x in (plan, scale * f, scale * g))
     return Partial(plan, f, g, scale * level + least, gap)
 
 
 @torch.no_grad()
-def partial_assignment(cost: Float[Tensor, "n m"], pairs: int, *, tolerance: float = 1e-4) -> PartialAssignment:
+def partial_assignment(cost: Real[Tensor, "n m"], pairs: int, *, tolerance: float = 1e-4) -> PartialAssignment:
     r"""The k pairs, no row or column twice, that cost least together.
 
     .. math:: \min_{\sigma : I \to J\ \text{one to one},\ |I| = k}\ \sum_{i \in I} C_{i \sigma(i)}
@@ -144,7 +145,7 @@ def partial_assignment(cost: Float[Tensor, "n m"], pairs: int, *, tolerance: flo
     require(1 <= pairs <= min(n, m), f"pairs is {pairs}, expected between 1 and {min(n, m)} for a cost of {[n, m]}")
     matrix, least, scale = _prepare(cost)
     size = n + m - pairs
-    extended = matrix.new_zeros(size, size, dtype=cost.dtype if cost.is_floating_point() else torch.float64)
+    extended = matrix.new_zeros(size, size, dtype=torch.promote_types(cost.dtype, torch.float32))
     extended[:n, :m] = matrix
     extended[n:, m:] = 1.0
     found = auction(extended, tolerance=tolerance)
@@ -159,9 +160,9 @@ def partial_assignment(cost: Float[Tensor, "n m"], pairs: int, *, tolerance: flo
     f, g, level = _potentials(matrix, prices[:m], prices[m:].min().item() if n > pairs else math.inf)
     value = matrix[chosen, column[chosen]].sum().item()
     gap = scale * max(value - (f.sum() + g.sum()).item() - pairs * level, 0.0) / pairs
-    return PartialAssignment(
-        column.to(cost.device), (scale * f).to(cost), (scale * g).to(cost), scale * level + least, gap
-    )
+    dtype = torch.promote_types(cost.dtype, torch.float32)
+    f, g = ((scale * x).to(cost.device, dtype) for x in (f, g))
+    return PartialAssignment(column.to(cost.device), f, g, scale * level + least, gap)
 
 
 def _weights(weights: Tensor | None, size: int, cost: Tensor, name: str) -> Tensor:

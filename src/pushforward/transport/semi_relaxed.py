@@ -2,7 +2,7 @@
 
 import math
 
-from jaxtyping import Float
+from jaxtyping import Float, Real
 from torch import Tensor
 
 from pushforward.transport.unbalanced import Unbalanced, unbalanced
@@ -11,7 +11,7 @@ __all__ = ["semi_relaxed"]
 
 
 def semi_relaxed(
-    cost: Float[Tensor, "n m"],
+    cost: Real[Tensor, "n m"],
     epsilon: float,
     rho: float,
     *,

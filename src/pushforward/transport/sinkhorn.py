@@ -3,15 +3,19 @@
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Real
 from torch import Tensor
 
 from pushforward.core import InvalidInput, require
 from pushforward.transport._newton import newton
 from pushforward.transport._optimum import Optimum, Value
-from pushforward.transport._scaling import Dense, scale
+from pushforward.transport._scaling import Dense, scale, weighing
 
-__all__ = ["Entropic", "entropic_ot", "sinkhorn", "weights_of"]
+__all__ = ["NEGATIVE", "Entropic", "entropic_ot", "sinkhorn", "weights_of"]
+
+NEGATIVE = (
+    "the mean cost is negative and is no unit for epsilon; count the cost from its least entry, or set relative=False"
+)
 
 
 class Entropic(NamedTuple):
@@ -30,7 +34,7 @@ class Entropic(NamedTuple):
 
 
 def entropic_ot(
-    cost: Float[Tensor, "*b n m"],
+    cost: Real[Tensor, "*b n m"],
     epsilon: float,
     a: Float[Tensor, "*b n"] | None = None,
     b: Float[Tensor, "*b m"] | None = None,
@@ -78,7 +82,7 @@ def entropic_ot(
         tolerance: Largest L1 error of each of the two marginals, > 0.
         max_iterations: Pairs of scalings before the second stage; None for about what the second stage would cost.
 
-    Returns: the optimum, with the cost's dtype and device.
+    Returns: the optimum, on the cost's device and in its dtype, float32 at least.
     Raises: `InvalidInput` for a cost that is not finite, for bad weights, for `epsilon <= 0`, and where the marginals
         stay off by more than the tolerance: a plan with other marginals is never returned.
 
@@ -99,6 +103,7 @@ def entropic_ot(
     eps = torch.full(cost.shape[:-2], epsilon, dtype=torch.float64, device=cost.device)
     if relative:
         mean = fixed.mean((-2, -1), dtype=torch.float64)
+        require(not bool((mean < 0).any()), NEGATIVE)
         eps = eps * torch.where(mean == 0, 1.0, mean)  # all costs 0: every epsilon gives the product
     with torch.no_grad():
         plan, f, g = _solve(
@@ -110,11 +115,12 @@ def entropic_ot(
         value = Value.apply(*parts, plan, f, g, value)
         plan, f, g = Optimum.apply(*parts, eps, plan, f, g)
     half = ((weights_b * g).sum(-1, keepdim=True) - (weights_a * f).sum(-1, keepdim=True)) / 2
-    return Entropic(*(part.to(cost.dtype) for part in (plan, f + half, g - half, value, eps)))
+    dtype = torch.promote_types(cost.dtype, torch.float32)
+    return Entropic(*(part.to(dtype) for part in (plan, f + half, g - half, value, eps)))
 
 
 def sinkhorn(
-    cost: Float[Tensor, "*b n m"], epsilon: float, *, tolerance: float = 1e-6, max_iterations: int | None = None
+    cost: Real[Tensor, "*b n m"], epsilon: float, *, tolerance: float = 1e-6, max_iterations: int | None = None
 ) -> Float[Tensor, "*b n m"]:
     """The plan of `entropic_ot` between uniform weights, of total mass 1.
 
@@ -146,6 +152,27 @@ def _solve(
     cost: Tensor, a: Tensor, b: Tensor, epsilon: Tensor, *, tolerance: float, max_iterations: int | None
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Plan and potentials in float64, the potentials in units of the cost."""
+    rows, columns = weighing(a), weighing(b)
+    if rows is not None or columns is not None:
+        require(bool(torch.isfinite(cost).all()), "the cost is not finite; look for NaN or infinity in the states")
+        inner = cost if rows is None else torch.take_along_dim(cost, rows[..., None], -2)
+        inner = inner if columns is None else torch.take_along_dim(inner, columns[..., None, :], -1)
+        plan, f, g = _solve_weighing(inner, a, b, epsilon, tolerance=tolerance, max_iterations=max_iterations)
+        return plan, *extended(cost, a, b, epsilon, f=f, g=g)
+    return _solve_weighing(cost, a, b, epsilon, tolerance=tolerance, max_iterations=max_iterations)
+
+
+def extended(cost: Tensor, a: Tensor, b: Tensor, epsilon: Tensor, *, f: Tensor, g: Tensor) -> tuple[Tensor, Tensor]:
+    """Potentials, those of rows and columns without weight being the soft minimum of what the others leave."""
+    eps = epsilon[..., None]
+    rows = (b.log()[..., None, :] + (g[..., None, :] - cost) / eps[..., None]).logsumexp(-1)
+    columns = (a.log()[..., None] + (f[..., None] - cost) / eps[..., None]).logsumexp(-2)
+    return torch.where(a > 0, f, -eps * rows), torch.where(b > 0, g, -eps * columns)
+
+
+def _solve_weighing(
+    cost: Tensor, a: Tensor, b: Tensor, epsilon: Tensor, *, tolerance: float, max_iterations: int | None
+) -> tuple[Tensor, Tensor, Tensor]:
     source = Dense(cost, epsilon)
     require(
         bool(torch.isfinite(source.rows.sum() + source.energy.sum())),

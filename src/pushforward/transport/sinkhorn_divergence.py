@@ -10,9 +10,9 @@ from torch.autograd.function import once_differentiable
 
 from pushforward.core import InvalidInput, require
 from pushforward.transport._optimum import Value
-from pushforward.transport._scaling import Dense, Points, scale, scale_symmetric
+from pushforward.transport._scaling import Dense, Points, scale, scale_symmetric, weighing
 from pushforward.transport.cost import squared_euclidean
-from pushforward.transport.sinkhorn import entropic_ot, weights_of
+from pushforward.transport.sinkhorn import entropic_ot, extended, weights_of
 
 __all__ = ["sinkhorn_divergence"]
 
@@ -103,12 +103,15 @@ def sinkhorn_divergence(
 def _own_value(cost: Tensor, a: Tensor, b: Tensor, epsilon: float, tolerance: float) -> Tensor | None:
     """OT_eps of weights to themselves; None where the kernel is not positive definite, and the iteration fails."""
     with torch.no_grad():
-        source = Dense(cost.detach(), torch.tensor(epsilon, dtype=torch.float64, device=cost.device))
+        fixed, eps, kept = cost.detach(), torch.tensor(epsilon, dtype=torch.float64, device=cost.device), weighing(a)
+        source = Dense(fixed if kept is None else fixed[kept][:, kept], eps)
         found = scale_symmetric(source, a.detach(), tolerance=tolerance, max_iterations=_OWN)
         if not bool(found.error <= tolerance):
             return None
         plan = source.double.mul_((a * found.u)[:, None]).mul_(b * found.v)
         f, g = (found.f - source.rows) * epsilon, (found.g - source.columns) * epsilon
+        if kept is not None:
+            f, g = extended(fixed, a, b, eps, f=f, g=g)
         value = a @ f + b @ g - epsilon * (plan.sum() - 1)
     return Value.apply(cost, a, b, plan, f, g, value)
 
@@ -127,7 +130,10 @@ class _PointsValue(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, y: Tensor, a: Tensor, b: Tensor, *options: Any) -> Tensor:
         """The dual's value."""
         epsilon, tolerance, own = options
-        ctx.source = source = Points(x, y, torch.tensor(epsilon, dtype=torch.float64, device=x.device))
+        eps = torch.tensor(epsilon, dtype=torch.float64, device=x.device)
+        rows, columns = weighing(a), weighing(b)
+        given = Points(x, y, eps)
+        source = Points(x if rows is None else x[rows], y if columns is None else y[columns], eps)
         if own:
             found = scale_symmetric(source, a, tolerance=tolerance, max_iterations=_ITERATIONS)
         else:
@@ -137,9 +143,11 @@ class _PointsValue(torch.autograd.Function):
                 f"the marginals of {len(x)} and {len(y)} points are still {float(found.error):.1e} off after "
                 f"{_ITERATIONS} iterations at epsilon={epsilon:.3g}; raise epsilon or tolerance"
             )
-        ctx.save_for_backward(a, b, found.f, found.g)
-        ctx.epsilon = epsilon
-        return epsilon * (a @ found.f + b @ found.g)
+        f = found.f if rows is None else torch.where(a > 0, found.f, given.soft(found.g + b.log()))
+        g = found.g if columns is None else torch.where(b > 0, found.g, given.swapped().soft(found.f + a.log()))
+        ctx.source, ctx.epsilon = given, epsilon
+        ctx.save_for_backward(a, b, f, g)
+        return epsilon * (a @ f + b @ g)
 
     @staticmethod
     @once_differentiable

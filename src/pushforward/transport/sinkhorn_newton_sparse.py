@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Real
 from torch import Tensor
 
 from pushforward.core import InvalidInput, require
 from pushforward.transport._scaling import Dense, scale
-from pushforward.transport.sinkhorn import Entropic, weights_of
+from pushforward.transport.sinkhorn import NEGATIVE, Entropic, weights_of
 
 __all__ = ["sinkhorn_newton_sparse"]
 
@@ -21,7 +21,7 @@ _FLAT = 1e-12  # expected gain of a step below which the dual's value has no dig
 
 @torch.no_grad()
 def sinkhorn_newton_sparse(
-    cost: Float[Tensor, "n m"],
+    cost: Real[Tensor, "n m"],
     epsilon: float,
     a: Float[Tensor, " n"] | None = None,
     b: Float[Tensor, " m"] | None = None,
@@ -63,7 +63,7 @@ def sinkhorn_newton_sparse(
         per_row: Entries of the Hessian kept per row of the longer side, >= 2; 15 where the optimum may not be unique.
         tolerance: Largest L1 error of each of the two marginals, > 0.
 
-    Returns: the optimum, with the cost's dtype and device.
+    Returns: the optimum, on the cost's device and in its dtype, float32 at least.
     Raises: `InvalidInput` as `entropic_ot` does.
 
     Example:
@@ -77,6 +77,7 @@ def sinkhorn_newton_sparse(
     require(tolerance > 0, f"tolerance is {tolerance}, expected a positive number")
     host = cost.cpu().double()
     scale_of = float(host.mean()) if relative else 1.0
+    require(not scale_of < 0, NEGATIVE)
     eps = torch.tensor(epsilon * (scale_of or 1.0), dtype=torch.float64)
     weights = weights_of(a, host[:, 0], "a"), weights_of(b, host[0], "b")
     require(bool(min(w.min() for w in weights) > 0), "weights of 0 have no logarithm; leave out those rows and columns")
@@ -91,7 +92,8 @@ def sinkhorn_newton_sparse(
             half = (weights[1] @ g - weights[0] @ f) / 2
             plan = torch.from_numpy(last.plan)
             value = weights[0] @ f + weights[1] @ g - eps * (plan.sum() - 1)
-            return Entropic(*(z.to(cost.device, cost.dtype) for z in (plan, f + half, g - half, value, eps)))
+            dtype = torch.promote_types(cost.dtype, torch.float32)
+            return Entropic(*(z.to(cost.device, dtype) for z in (plan, f + half, g - half, value, eps)))
     raise InvalidInput(
         f"the marginals are still {last.error if last else math.inf:.1e} off at epsilon={float(eps):.3g}; raise "
         "epsilon, tolerance, sweeps or per_row"

@@ -1,7 +1,7 @@
 """Stable matching."""
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Int64, Real
 from torch import Tensor
 
 from pushforward.core import require
@@ -10,7 +10,7 @@ __all__ = ["stable_matching"]
 
 
 @torch.no_grad()
-def stable_matching(cost: Float[Tensor, "n m"]) -> Int64[Tensor, " n"]:
+def stable_matching(cost: Real[Tensor, "n m"]) -> Int64[Tensor, " n"]:
     r"""The column `[n]` of every row in the matching that no row and column would rather leave for each other.
 
     .. math:: \text{no } (i, j):\quad C_{ij} < C_{i\sigma(i)}\ \text{ and }\ C_{ij} < C_{\sigma^{-1}(j)j}

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Real
 from torch import Tensor
 
 from pushforward.core import InvalidInput, require
@@ -37,7 +37,7 @@ class Unbalanced(NamedTuple):
 
 @torch.no_grad()
 def unbalanced(
-    cost: Float[Tensor, "n m"],
+    cost: Real[Tensor, "n m"],
     epsilon: float,
     rho: float | tuple[float, float],
     *,
@@ -95,7 +95,8 @@ def unbalanced(
         translate: End sweeps with the best constant; False leaves the plain iteration.
         over_relax: Go further than each update says; False takes it as it is.
 
-    Returns: Plan and potentials in the cost's dtype, on its device; the gradient of `value` in the cost is the plan.
+    Returns: Plan and potentials on the cost's device and in its dtype, float32 at least; the gradient of `value` in the
+        cost is the plan.
     Raises: `InvalidInput` for a cost or weights that are not finite, strengths out of range, and where the tolerance is
         not reached: a plan with another form is never returned.
 
@@ -138,7 +139,8 @@ def unbalanced(
     )
     gap = sides[0].gap(plan.sum(1), f) + sides[1].gap(plan.sum(0), g)
     value = sides[0].dual(f) + sides[1].dual(g) + log_a.exp().sum() * log_b.exp().sum() - plan.sum()
-    plan, f, g = (x.to(cost.dtype) for x in (plan, epsilon * f, epsilon * g))
+    dtype = torch.promote_types(cost.dtype, torch.float32)
+    plan, f, g = (x.to(dtype) for x in (plan, epsilon * f, epsilon * g))
     return Unbalanced(plan, f, g, epsilon * value.item(), epsilon * gap.item(), sweeps)
 
 
@@ -163,6 +165,7 @@ class _Side(NamedTuple):
     def dual(self, potential: Tensor) -> Tensor:
         """Its term of the dual."""
         weight = self.log_weight.exp()
+        potential = torch.where(weight > 0, potential, 0.0)  # its exponential may overflow where nothing weighs it
         if math.isinf(self.rho):
             return weight @ potential
         return -self.rho * (weight @ torch.expm1(-potential / self.rho)) if self.rho else weight.new_zeros(())
