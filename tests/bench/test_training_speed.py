@@ -24,9 +24,10 @@ def test_ours_alone():
         assert [(row.method, row.metric, row.unit, row.source) for row in rows] == [
             ("ExactOT", "steps_per_second", "1/s", "ours"),
             ("Independent", "steps_per_second", "1/s", "ours"),
+            ("Independent over ExactOT of ours", "speedup", "x", "ours"),
         ]
         assert all(row.value > 0 and row.seed is None and row.suite == "training_speed" for row in rows)
-    assert len(lines) == 3 * len(cases)
+    assert len(lines) == 4 * len(cases)
 
 
 def test_the_ratio_is_that_of_the_rates():
@@ -38,6 +39,7 @@ def test_the_ratio_is_that_of_the_rates():
     assert ratio == {
         "ExactOT over OT-CFM of torchcfm": rate["ExactOT", "ours"] / rate["OT-CFM", "torchcfm"],
         "Independent over I-CFM of torchcfm": rate["Independent", "ours"] / rate["I-CFM", "torchcfm"],
+        "Independent over ExactOT of ours": rate["Independent", "ours"] / rate["ExactOT", "ours"],
     }
 
 
