@@ -179,6 +179,16 @@ METHODS: tuple[Method, ...] = (
         tests=("tests/transport/test_sinkhorn.py", "tests/transport/test_entropic_ot.py"),
     ),
     Method(
+        id="rounding",
+        family="transport",
+        room="transport",
+        paper="Near-linear time approximation algorithms for optimal transport via Sinkhorn iteration, "
+        "https://arxiv.org/abs/1705.09634",
+        summary="A plan with exact marginals from one that is off, moving at most twice as much",
+        names=("rounded",),
+        tests=("tests/transport/test_rounded.py",),
+    ),
+    Method(
         id="sinkhorn_divergence",
         family="transport",
         room="transport",

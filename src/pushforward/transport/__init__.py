@@ -9,6 +9,7 @@ from pushforward.transport.cost import CosineDistance, Cost, PNorm, SquaredEucli
 from pushforward.transport.exact_plan import ExactPlan, exact_plan
 from pushforward.transport.partial import Partial, PartialAssignment, partial, partial_assignment
 from pushforward.transport.points import point_auction
+from pushforward.transport.rounded import rounded
 from pushforward.transport.semi_relaxed import semi_relaxed
 from pushforward.transport.sinkhorn import Entropic, entropic_ot, sinkhorn
 from pushforward.transport.sinkhorn_divergence import sinkhorn_divergence
@@ -34,6 +35,7 @@ __all__ = [
     "partial",
     "partial_assignment",
     "point_auction",
+    "rounded",
     "semi_relaxed",
     "sinkhorn",
     "sinkhorn_divergence",
