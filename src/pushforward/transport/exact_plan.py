@@ -1,6 +1,5 @@
 """Optimal transport between any weights: the linear program, solved to the end."""
 
-import math
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +8,7 @@ from jaxtyping import Float, Real
 from torch import Tensor
 
 from pushforward.core import InvalidInput, RunFailed, require
+from pushforward.transport._doors import Array, cost_matrix, masses
 
 __all__ = ["ExactPlan", "exact_plan"]
 
@@ -29,7 +29,7 @@ class ExactPlan(NamedTuple):
 
 @torch.no_grad()
 def exact_plan(
-    cost: Real[Tensor, "n m"], a: Float[Tensor, " _"] | None = None, b: Float[Tensor, " _"] | None = None
+    cost: Real[Array, "n m"], a: Float[Array, " _"] | None = None, b: Float[Array, " _"] | None = None
 ) -> ExactPlan:
     r"""Least-cost plan between two weightings, with its dual certificate.
 
@@ -55,7 +55,7 @@ def exact_plan(
         https://doi.org/10.1145/2070781.2024192, as shipped by POT, https://pythonot.github.io.
 
     Args:
-        cost: `[n, m]`, finite; add a large finite number where a pair is forbidden.
+        cost: `[n, m]`, tensor or array, finite; add a large finite number where a pair is forbidden.
         a: `[n]` weights of the rows, >= 0; uniform if left out.
         b: `[m]` weights of the columns, >= 0 and of the same total.
 
@@ -71,8 +71,8 @@ def exact_plan(
                 [1., 1.],
                 [0., 2.]])
     """
+    cost = cost_matrix(cost, "exact_plan")
     n, m = cost.shape
-    require(n > 0 and m > 0, f"exact_plan needs rows and columns, got a cost of shape {[n, m]}")
     matrix = cost.double().cpu().contiguous().numpy()
     require(bool(np.isfinite(matrix).all()), "the cost has entries that are not finite; look for NaN or infinity")
     rows, columns, total = _weights(a, b, n, m)
@@ -94,23 +94,14 @@ def exact_plan(
     return ExactPlan(back(plan), back(f), back(g), max(gap, 0.0))
 
 
-def _weights(a: Tensor | None, b: Tensor | None, n: int, m: int) -> tuple[np.ndarray, np.ndarray, float]:
+def _weights(a: Array | None, b: Array | None, n: int, m: int) -> tuple[np.ndarray, np.ndarray, float]:
     """Weights of total 1, and the total they had."""
     found, totals = [], []
     for name, given, size in (("a", a, n), ("b", b, m)):
-        if given is None:
-            found.append(np.full(size, 1 / size))
-            totals.append(None)
-            continue
-        require(len(given) == size, f"{name} has {len(given)} weights for {size} rows or columns of the cost")
-        weights = given.double().cpu().numpy()
+        weights = masses(given, size, name).cpu().numpy()
         total = float(weights.sum())
-        require(
-            bool((weights >= 0).all()) and 0 < total < math.inf,
-            f"{name} has weights that are negative or not finite, or none that is positive; give masses",
-        )
         found.append(weights / total)
-        totals.append(total)
+        totals.append(None if given is None else total)
     first, second = (1.0 if t is None else t for t in totals)
     if None not in totals and abs(first - second) > 1e-6 * first:
         raise InvalidInput(

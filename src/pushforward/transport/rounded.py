@@ -5,12 +5,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pushforward.core import require
+from pushforward.transport._doors import Array, tensor
 
 __all__ = ["rounded"]
 
 
 def rounded(
-    plan: Float[Tensor, "*b n m"], a: Float[Tensor, "*b n"] | None = None, b: Float[Tensor, "*b m"] | None = None
+    plan: Float[Array, "*b n m"], a: Float[Array, "*b n"] | None = None, b: Float[Array, "*b m"] | None = None
 ) -> Float[Tensor, "*b n m"]:
     r"""A plan with the marginals `a` and `b`, close to one that has them nearly.
 
@@ -25,7 +26,7 @@ def rounded(
         iteration (NeurIPS 2017), https://arxiv.org/abs/1705.09634, algorithm 2.
 
     Args:
-        plan: `[*b, n, m]`, not negative, of any mass.
+        plan: `[*b, n, m]`, tensor or array, not negative, of any mass.
         a: Marginals of the rows `[*b, n]`, >= 0; 1 / n by default.
         b: Marginals of the columns `[*b, m]`, >= 0 and of the same total; likewise 1 / m.
 
@@ -38,7 +39,8 @@ def rounded(
         tensor([[0.3571, 0.1429],
                 [0.1429, 0.3571]])
     """
-    require(plan.numel() > 0, f"rounded needs rows and columns, got a plan of shape {list(plan.shape)}")
+    plan = tensor(plan, "the plan")
+    require(plan.ndim >= 2 and plan.numel() > 0, f"rounded needs rows and columns, got shape {list(plan.shape)}")
     work = plan.double()
     a, b = _marginals(a, work[..., 0], "a"), _marginals(b, work[..., 0, :], "b")
     require(
@@ -59,9 +61,10 @@ def rounded(
     return (work + share[..., None] * columns[..., None, :]).to(plan.dtype)
 
 
-def _marginals(given: Tensor | None, like: Tensor, name: str) -> Tensor:
+def _marginals(given: Array | None, like: Tensor, name: str) -> Tensor:
     if given is None:
         return torch.full_like(like, 1 / like.shape[-1], requires_grad=False)
+    given = tensor(given, name)
     require(given.shape == like.shape, f"{name} has shape {list(given.shape)}, expected {list(like.shape)}")
     marginals = given.to(like)
     good = bool((torch.isfinite(marginals) & (marginals >= 0)).all())

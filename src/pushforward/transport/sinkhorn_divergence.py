@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from pushforward.core import InvalidInput, require
+from pushforward.transport._doors import Array, number, tensor
 from pushforward.transport._optimum import Value
 from pushforward.transport._scaling import Dense, Points, scale, scale_symmetric, weighing
 from pushforward.transport.cost import squared_euclidean
@@ -22,11 +23,11 @@ _OWN = 200  # iterations of a cloud to itself; 20 to 40 are usual
 
 
 def sinkhorn_divergence(
-    x: Float[Tensor, "n *e"],
-    y: Float[Tensor, "m *e"],
+    x: Float[Array, "n *e"],
+    y: Float[Array, "m *e"],
     epsilon: float,
-    a: Float[Tensor, " n"] | None = None,
-    b: Float[Tensor, " m"] | None = None,
+    a: Float[Array, " n"] | None = None,
+    b: Float[Array, " m"] | None = None,
     *,
     relative: bool = False,
     cost: Callable[[Tensor, Tensor], Tensor] = squared_euclidean,
@@ -52,8 +53,8 @@ def sinkhorn_divergence(
         a given number of steps.
 
     Args:
-        x: Points `[n, *E]`.
-        y: Points `[m, *E]`.
+        x: Points `[n, *E]`, tensor or array.
+        y: Points `[m, *E]`, likewise.
         epsilon: Strength of the penalty, > 0, in units of the cost.
         a: Weights of `x` `[n]`, >= 0, of sum 1; None for uniform.
         b: Weights of `y` `[m]`, likewise.
@@ -70,6 +71,7 @@ def sinkhorn_divergence(
         >>> round(float(sinkhorn_divergence(x, x + torch.tensor([3.0, 4.0]), 0.1)), 3)
         25.0
     """
+    x, y, epsilon = tensor(x, "x"), tensor(y, "y"), number(epsilon, "epsilon")
     wide_x, wide_y = x.double(), y.double()
     blocks = cost is squared_euclidean and max(len(x), len(y)) ** 2 > _PAIRS
     if relative:

@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from jaxtyping import Float, Real
-from torch import Tensor
 
 from pushforward.core import InvalidInput, require
+from pushforward.transport._doors import Array, cost_matrix, strength
 from pushforward.transport._scaling import Dense, scale
 from pushforward.transport.sinkhorn import NEGATIVE, Entropic, weights_of
 
@@ -21,10 +21,10 @@ _FLAT = 1e-12  # expected gain of a step below which the dual's value has no dig
 
 @torch.no_grad()
 def sinkhorn_newton_sparse(
-    cost: Real[Tensor, "n m"],
+    cost: Real[Array, "n m"],
     epsilon: float,
-    a: Float[Tensor, " n"] | None = None,
-    b: Float[Tensor, " m"] | None = None,
+    a: Float[Array, " n"] | None = None,
+    b: Float[Array, " m"] | None = None,
     *,
     relative: bool = False,
     sweeps: int = 20,
@@ -54,7 +54,7 @@ def sinkhorn_newton_sparse(
     Solved on the CPU in float64; not differentiable (`entropic_ot` is).
 
     Args:
-        cost: `[n, m]`, finite.
+        cost: `[n, m]`, tensor or array, finite.
         epsilon: Strength of the penalty, > 0.
         a: Weights of the rows `[n]`, > 0, of sum 1; None for uniform.
         b: Weights of the columns `[m]`, likewise.
@@ -71,8 +71,8 @@ def sinkhorn_newton_sparse(
         tensor([[0.3655, 0.1345],
                 [0.1345, 0.3655]])
     """
-    require(cost.numel() > 0, f"the cost has shape {list(cost.shape)}, expected at least one row and column")
-    require(not epsilon <= 0, f"epsilon is {epsilon}, expected a positive number in units of the cost")
+    cost = cost_matrix(cost, "sinkhorn_newton_sparse")
+    epsilon = strength(epsilon, cost)
     require(sweeps >= 1 and per_row >= 2, f"sweeps is {sweeps} and per_row {per_row}, expected at least 1 and 2")
     require(tolerance > 0, f"tolerance is {tolerance}, expected a positive number")
     host = cost.cpu().double()
