@@ -34,7 +34,7 @@ ON_MATRICES = {
     "unbalanced": lambda c, a, b: unbalanced(c, 0.1, 0.5, a=a, b=b),
     "semi_relaxed": lambda c, a, b: semi_relaxed(c, 0.1, 0.5, a=a, b=b),
     "entropic_ot": lambda c, a, b: entropic_ot(c, 0.1, a, b),
-    "sinkhorn": lambda c, a, b: sinkhorn(c, 0.1),
+    "sinkhorn": lambda c, a, b: sinkhorn(c, 0.1, a, b),
     "sinkhorn_newton_sparse": lambda c, a, b: sinkhorn_newton_sparse(c, 0.1, a, b),
     "sinkhorn_divergence": lambda c, a, b: sinkhorn_divergence(c, 2 * c, 0.1, a, b),
     "rounded": rounded,

@@ -221,7 +221,7 @@ def test_absorbing_the_scalings_leaves_the_plan(drift, gen, monkeypatch):
 def test_single_precision_in_and_out(gen):
     cost = clouds(20, 20, gen)
     found = unbalanced(cost.float(), 0.1, 1.0)
-    assert found.plan.dtype == found.f.dtype == torch.float32
+    assert found.plan.dtype == found.f.dtype == found.value.dtype == torch.float32
     torch.testing.assert_close(found.plan.double(), unbalanced(cost, 0.1, 1.0).plan, rtol=1e-4, atol=1e-9)
 
 

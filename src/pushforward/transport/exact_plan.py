@@ -16,14 +16,15 @@ __all__ = ["ExactPlan", "exact_plan"]
 class ExactPlan(NamedTuple):
     """A plan and what proves it optimal.
 
-    `f` and `g` are potentials with f_i + g_j <= cost_ij wherever both weights are positive, and
-    `gap = (plan * cost).sum() - f @ a - g @ b`; as no plan costs less than f @ a + g @ b, it bounds what the plan costs
-    above the optimum.
+    `value` is what the plan costs, `(plan * cost).sum()`. `f` and `g` are potentials with f_i + g_j <= cost_ij wherever
+    both weights are positive, and `gap = value - f @ a - g @ b`; as no plan costs less than f @ a + g @ b, it bounds
+    what the plan costs above the optimum.
     """
 
     plan: Float[Tensor, "n m"]
     f: Float[Tensor, " n"]
     g: Float[Tensor, " m"]
+    value: Float[Tensor, ""]
     gap: float
 
 
@@ -41,8 +42,8 @@ def exact_plan(
     after the fact, :math:`f_i = \min_j C_{ij} - g_j`, so the gap says how good the plan is whatever the solver did.
     For as many rows as columns of one weight `auction` is several times faster.
 
-    The value is differentiable by the envelope theorem, with the plan held fixed: `(found.plan * cost).sum()` has the
-    gradient P in the cost; in the weights it is f and g, up to a common constant.
+    The cost is differentiable by the envelope theorem, with the plan held fixed: `(found.plan * cost).sum()` has the
+    gradient P in the cost, while `value` is a constant; in the weights it is f and g, up to a common constant.
 
     Three ways from a plan to pairs of B rows:
         joint: `torch.multinomial(plan.flatten(), B, replacement=True)`, divided by m into i and j. Both marginals hold
@@ -85,13 +86,14 @@ def exact_plan(
     plan, g = plan * total, g * scale + low
     f = np.where(rows > 0, (matrix - g)[:, columns > 0].min(1), 0.0)
     g = np.where(columns > 0, g, 0.0)
-    gap = float((plan * matrix).sum() - total * (f @ rows + g @ columns))
+    value = (plan * matrix).sum()
+    gap = float(value - total * (f @ rows + g @ columns))
     allowed = total * (1e-9 * scale + 1e-14 * np.abs(matrix).max())
     if not gap <= allowed:
         raise RunFailed(f"optimal transport of {n} rows to {m} ended {gap:.2e} above its bound")
     dtype = torch.promote_types(cost.dtype, torch.float32)
-    back = lambda z: torch.from_numpy(z).to(cost.device, dtype)
-    return ExactPlan(back(plan), back(f), back(g), max(gap, 0.0))
+    plan, f, g, value = (torch.as_tensor(z).to(cost.device, dtype) for z in (plan, f, g, value))
+    return ExactPlan(plan, f, g, value, max(gap, 0.0))
 
 
 def _weights(a: Array | None, b: Array | None, n: int, m: int) -> tuple[np.ndarray, np.ndarray, float]:

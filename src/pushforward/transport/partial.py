@@ -20,14 +20,16 @@ class Partial(NamedTuple):
     r"""A plan of the wanted mass and what proves it good.
 
     :math:`f_i, g_j \le 0` and :math:`f_i + g_j + \lambda \le C_{ij}` hold for every pair, so that no plan of mass s
-    costs less than :math:`a \cdot f + b \cdot g + \lambda s`; `gap` is what `plan` costs above that. `level`
-    (:math:`\lambda`) is the slope of the cost in s: the price at which a pair is just worth its while.
+    costs less than :math:`a \cdot f + b \cdot g + \lambda s`; `value` is what `plan` costs, `gap` how far that is
+    above the bound. `level` (:math:`\lambda`) is the slope of the cost in s: the price at which a pair is just worth
+    its while.
     """
 
     plan: Float[Tensor, "n m"]
     f: Float[Tensor, " n"]
     g: Float[Tensor, " m"]
     level: float
+    value: Float[Tensor, ""]
     gap: float
 
 
@@ -111,10 +113,12 @@ def partial(
     prices = -torch.from_numpy(log["v"])
     f, g, level = _potentials(matrix, prices[:m], prices[m].item() if extra[1] else math.inf)
     bound = (a @ f + b @ g).item() + level * mass
-    gap = scale * max((plan * matrix).sum().item() - bound, 0.0)
+    paid = (plan * matrix).sum()
+    gap = scale * max(paid.item() - bound, 0.0)
+    value = scale * paid + least * plan.sum()
     dtype = torch.promote_types(cost.dtype, torch.float32)
-    plan, f, g = (x.to(cost.device, dtype) for x in (plan, scale * f, scale * g))
-    return Partial(plan, f, g, scale * level + least, gap)
+    plan, f, g, value = (x.to(cost.device, dtype) for x in (plan, scale * f, scale * g, value))
+    return Partial(plan, f, g, scale * level + least, value, gap)
 
 
 @torch.no_grad()

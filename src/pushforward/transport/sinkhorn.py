@@ -125,16 +125,22 @@ def entropic_ot(
 
 
 def sinkhorn(
-    cost: Real[Array, "*b n m"], epsilon: float, *, tolerance: float = 1e-6, max_iterations: int | None = None
+    cost: Real[Array, "*b n m"],
+    epsilon: float,
+    a: Float[Array, "*b n"] | None = None,
+    b: Float[Array, "*b m"] | None = None,
+    *,
+    tolerance: float = 1e-6,
+    max_iterations: int | None = None,
 ) -> Float[Tensor, "*b n m"]:
-    """The plan of `entropic_ot` between uniform weights, of total mass 1.
+    """The plan of `entropic_ot`, alone: of total mass 1, between uniform weights if none are given.
 
     Example:
         >>> sinkhorn(torch.tensor([[0.0, 1.0], [1.0, 0.0]]), 1.0)
         tensor([[0.3655, 0.1345],
                 [0.1345, 0.3655]])
     """
-    return entropic_ot(cost, epsilon, tolerance=tolerance, max_iterations=max_iterations).plan
+    return entropic_ot(cost, epsilon, a, b, tolerance=tolerance, max_iterations=max_iterations).plan
 
 
 def weights_of(given: Array | None, like: Tensor, name: str) -> Tensor:

@@ -31,7 +31,7 @@ class Unbalanced(NamedTuple):
     plan: Float[Tensor, "n m"]
     f: Float[Tensor, " n"]
     g: Float[Tensor, " m"]
-    value: float
+    value: Float[Tensor, ""]
     gap: float
     sweeps: int
 
@@ -142,8 +142,8 @@ def unbalanced(
     gap = sides[0].gap(plan.sum(1), f) + sides[1].gap(plan.sum(0), g)
     value = sides[0].dual(f) + sides[1].dual(g) + log_a.exp().sum() * log_b.exp().sum() - plan.sum()
     dtype = torch.promote_types(cost.dtype, torch.float32)
-    plan, f, g = (x.to(dtype) for x in (plan, epsilon * f, epsilon * g))
-    return Unbalanced(plan, f, g, epsilon * value.item(), epsilon * gap.item(), sweeps)
+    plan, f, g, value = (x.to(dtype) for x in (plan, epsilon * f, epsilon * g, epsilon * value))
+    return Unbalanced(plan, f, g, value, epsilon * gap.item(), sweeps)
 
 
 class _Side(NamedTuple):
