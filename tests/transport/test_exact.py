@@ -239,3 +239,13 @@ def test_a_plan_above_its_bound_is_not_returned(monkeypatch, gen):
 def test_plan_of_whole_numbers_is_not_rounded():
     found = exact_plan(torch.tensor([[0, 4], [1, 1], [4, 0]]))
     torch.testing.assert_close(6 * found.plan, torch.tensor([[2.0, 0.0], [1.0, 1.0], [0.0, 2.0]]))
+
+
+def test_permuting_both_sides_permutes_the_plan(gen):
+    cost, a, b = torch.rand(30, 20, dtype=torch.float64, generator=gen), *torch.rand(2, 30, generator=gen).double()
+    b = b[:20] * a.sum() / b[:20].sum()
+    rows, columns = torch.randperm(30, generator=gen), torch.randperm(20, generator=gen)
+    plain, moved = exact_plan(cost, a, b), exact_plan(cost[rows][:, columns], a[rows], b[columns])
+    # costs drawn from a density have one optimal vertex; its entries are sums and differences of at most 50 weights
+    torch.testing.assert_close(moved.plan, plain.plan[rows][:, columns], rtol=0, atol=1e-13)
+    torch.testing.assert_close(moved.value, plain.value, rtol=1e-13, atol=0)
