@@ -175,8 +175,12 @@ METHODS: tuple[Method, ...] = (
         paper="Sinkhorn Distances, https://arxiv.org/abs/1306.0895; Overrelaxed Sinkhorn-Knopp Algorithm, "
         "https://arxiv.org/abs/1711.01851",
         summary="Entropic plans, potentials and values by over-relaxed scaling of an absorbed kernel",
-        names=("entropic_ot", "sinkhorn", "Entropic"),
-        tests=("tests/transport/test_sinkhorn.py", "tests/transport/test_entropic_ot.py"),
+        names=("entropic_ot", "sinkhorn", "Entropic", "point_entropic_ot"),
+        tests=(
+            "tests/transport/test_sinkhorn.py",
+            "tests/transport/test_entropic_ot.py",
+            "tests/transport/test_point_entropic_ot.py",
+        ),
     ),
     Method(
         id="rounding",

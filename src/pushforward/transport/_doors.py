@@ -72,7 +72,7 @@ def number(given: Any, name: str, hint: str = "") -> float:
 
 def strength(given: Any, cost: Tensor) -> float:
     """An epsilon."""
-    hint = "; of two clouds x and y give their cost, `squared_euclidean(x, y)`, before it"
+    hint = "; of two clouds x and y give their cost, `squared_euclidean(x, y)`, before it, or call point_entropic_ot"
     epsilon = number(given, "epsilon", hint)
     require(not epsilon <= 0, f"epsilon is {epsilon}, expected a positive number in units of the cost")
     # one that is not finite may be a share of a mean cost that is not: the sentence about the cost is the better one
