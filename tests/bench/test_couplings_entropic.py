@@ -1,11 +1,15 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 from pushforward.bench import Couplings, CouplingsEntropic, Job
 from pushforward.bench.peers import present
+from pushforward.core import InvalidInput
 
-SMALL = CouplingsEntropic(sizes=(24,), strengths=(0.05,), points=200, directions=4, energy_points=50, repeats=2)
+SMALL = CouplingsEntropic(
+    (24,), (0.05,), sparse_size=20, sparse_strengths=(0.05,), points=200, directions=4, energy_points=50, repeats=2
+)
 
 
 def measure(*peers):
@@ -14,7 +18,7 @@ def measure(*peers):
 
 def test_peers_reach_the_error_that_they_are_timed_for():
     peers = present(["pot", "geomloss"], lambda line: None)
-    entropic, sliced, energy = measure(*peers)
+    entropic, *_, sliced, energy = measure(*peers)
     errors = {(row.method, row.source): row.value for row in entropic if row.metric == "marginal_error"}
     assert {source for _, source in errors} == {"ours", "pot"}
     # POT's own rule is a Euclidean norm of one marginal
@@ -31,6 +35,26 @@ def test_peers_reach_the_error_that_they_are_timed_for():
 
 
 def test_ours_alone():
-    entropic, sliced, energy = measure()
+    entropic, *sparse, sliced, energy = measure()
     assert {row.source for row in (*entropic, *sliced)} == {"ours"}
     assert {row.source for row in energy} == {"ours", "torch"}
+    assert ["uniform random costs" in rows[0].case for rows in sparse] == [True, False]
+    for rows in sparse:
+        assert [row.metric for row in rows] == ["solved", "time", "solved", "time", "speedup"]
+        assert rows[0].value == rows[2].value == 1.0
+        assert rows[4].value == pytest.approx(rows[3].value / rows[1].value)
+
+
+def test_a_method_that_fails_is_counted_and_not_timed(monkeypatch):
+    def fail(*args, **kwargs):
+        raise InvalidInput("too hard")
+
+    monkeypatch.setattr("pushforward.bench.couplings_entropic.sinkhorn_newton_sparse", fail)
+    job = Job((), Path("unused"), lambda line: None)
+    rows = SMALL._sparse(job, "none", lambda n, seed: torch.rand(n, n), 0.05)
+    assert [(row.method, row.metric) for row in rows] == [
+        ("entropic_ot", "solved"),
+        ("entropic_ot", "time"),
+        ("sinkhorn_newton_sparse", "solved"),
+    ]
+    assert rows[2].value == 0.0

@@ -58,6 +58,15 @@ def test_the_marginal_of_the_source_is_kept(gen):
     assert not pairs.x0.equal(x0)
 
 
+def test_permuting_both_sides_permutes_the_pairs(gen):
+    x0, x1 = torch.randn(64, 2, generator=gen), 3 * torch.randn(64, 2, generator=gen) + 1
+    first, second = torch.randperm(64, generator=gen), torch.randperm(64, generator=gen)
+    couple = ExactOT(tolerance=1e-8)
+    plain, moved = couple(x0, x1), couple(x0[first], x1[second])
+    assert moved.x1.equal(plain.x1[second])
+    assert moved.x0.equal(plain.x0[second])
+
+
 def test_early_stopping_costs_what_it_says(gen):
     x0, x1 = torch.randn(256, 2, generator=gen), 3 * torch.randn(256, 2, generator=gen)
     gap = auction(squared_euclidean(x1, x0), tolerance=1e-2).gap

@@ -48,7 +48,8 @@ def test_a_plan_of_the_mass_and_its_certificate(shape, share, weighted, gen):
     assert (f[:, None] + g + level - cost).max() <= 1e-12
     bound = a @ f + b @ g + level * mass
     assert found.gap < rounding
-    assert ((plan * cost).sum() - bound).abs() < rounding  # so the inequality is an equality wherever there is mass
+    assert (found.value - (plan * cost).sum()).abs() < rounding
+    assert (found.value - bound).abs() < rounding  # so the inequality is an equality wherever there is mass
     unused = a - plan.sum(1)
     assert (f * unused).abs().max() < rounding  # and what is left of a row is left for nothing
     if share < 1:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from pushforward.core import InvalidInput
-from pushforward.transport import assignment, sinkhorn, squared_euclidean
+from pushforward.transport import assignment, entropic_ot, sinkhorn, squared_euclidean
 
 
 def clouds(n, m, d, gen):
@@ -111,6 +111,17 @@ def test_single_precision_in_and_out(gen):
     plan = sinkhorn(cost.float(), 0.5)
     assert plan.dtype == torch.float32
     torch.testing.assert_close(plan.double(), sinkhorn(cost, 0.5), rtol=1e-4, atol=1e-8)
+
+
+@pytest.mark.parametrize("batch", [(), (3,)])
+def test_weights_are_the_marginals(batch, gen):
+    cost = torch.rand(*batch, 20, 15, dtype=torch.float64, generator=gen)
+    a, b = (0.1 + torch.rand(*batch, n, dtype=torch.float64, generator=gen) for n in (20, 15))
+    a, b = a / a.sum(-1, keepdim=True), b / b.sum(-1, keepdim=True)
+    plan = sinkhorn(cost, 0.1, a, b, tolerance=1e-9)
+    assert (plan.sum(-1) - a).abs().sum(-1).max() <= 1.001e-9
+    assert (plan.sum(-2) - b).abs().sum(-1).max() <= 1.001e-9
+    assert plan.equal(entropic_ot(cost, 0.1, a, b, tolerance=1e-9).plan)
 
 
 @pytest.mark.parametrize("shape", [(1, 4), (12, 12), (60, 60), (25, 40), (40, 25)])

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from pushforward.bench.job import Job
 from pushforward.bench.results import Result
-from pushforward.core import generator_from, randn
+from pushforward.core import InvalidInput, generator_from, randn
 from pushforward.data import EightGaussians
 from pushforward.metrics import RandomDirections, energy_distance, sliced_wasserstein
 from pushforward.transport import entropic_ot, sinkhorn_newton_sparse, squared_euclidean
@@ -37,12 +37,15 @@ class CouplingsEntropic:
 
     Entropic: Gaussian noise against eight Gaussians in the plane, new in every turn, float64, uniform weights, until
     the L1 error of both marginals is 1e-6 or less; every peer's own stopping rule is set to that, and the errors that
-    they reached are reported. Sliced: both of POT's backends. Energy: `torch.cdist` in blocks of 2,000 rows stands for
-    what one writes by hand.
+    they reached are reported. Sparse: Newton's method with a sparse Hessian beside `entropic_ot` where epsilon is
+    small, on such clouds and on uniform random costs; as it may fail, with the share of the problems that it solved.
+    Sliced: both of POT's backends. Energy: `torch.cdist` in blocks of 2,000 rows stands for what one writes by hand.
 
     Args:
         sizes: Points of each entropic problem.
         strengths: Epsilons over the mean cost.
+        sparse_size: Points of each problem for Newton's method.
+        sparse_strengths: Epsilons over the mean cost of these.
         points: Of the sliced distance.
         directions: Of the sliced distance.
         energy_points: Of the energy distance, in each set.
@@ -51,6 +54,8 @@ class CouplingsEntropic:
 
     sizes: tuple[int, ...] = (512, 2048)
     strengths: tuple[float, ...] = (0.05, 0.005)
+    sparse_size: int = 512
+    sparse_strengths: tuple[float, ...] = (0.005, 0.002, 0.001, 0.0005)
     points: int = 100_000
     directions: int = 500
     energy_points: int = 10_000
@@ -61,6 +66,9 @@ class CouplingsEntropic:
         for n in self.sizes:
             for strength in self.strengths:
                 yield self._entropic(job, n, strength)
+        for name, problem in (("uniform random costs", _uniform), ("eight Gaussians", _clouds)):
+            for strength in self.sparse_strengths:
+                yield self._sparse(job, name, problem, strength)
         yield self._sliced(job)
         yield self._energy(job)
 
@@ -77,6 +85,32 @@ class CouplingsEntropic:
         for entrant in entrants:
             error = _marginal_error(entrant.go())
             rows.append(Result("couplings", case, entrant.method, "marginal_error", error, "", None, entrant.source))
+        return rows
+
+    def _sparse(self, job: Job, name: str, problem: Callable[[int, int], Tensor], strength: float) -> list[Result]:
+        case = f"sparse Newton, {name}, n {self.sparse_size}, epsilon {strength} of the mean cost"
+        job.say(f"couplings: {case}")
+        methods = {"entropic_ot": entropic_ot, "sinkhorn_newton_sparse": sinkhorn_newton_sparse}
+        times: dict[str, list[float]] = {method: [] for method in methods}
+        for seed in range(min(3, self.repeats)):
+            cost = problem(self.sparse_size, seed)
+            for method, solve in methods.items():
+                started = time.process_time()
+                try:
+                    solve(cost, strength, relative=True, tolerance=_TOLERANCE)
+                except InvalidInput:
+                    continue
+                times[method].append(1e3 * (time.process_time() - started))
+        rows = []
+        for method, solved in times.items():
+            share = len(solved) / min(3, self.repeats)
+            rows.append(Result("couplings", case, method, "solved", share, "", None, "ours"))
+            if solved:
+                rows.append(Result("couplings", case, method, "time", median(solved), "ms", None, "ours"))
+        if all(times.values()):
+            ratio = median(times["sinkhorn_newton_sparse"]) / median(times["entropic_ot"])
+            label = "entropic_ot over sinkhorn_newton_sparse of ours"
+            rows.append(Result("couplings", case, label, "speedup", ratio, "x", None, "ours"))
         return rows
 
     def _sliced(self, job: Job) -> list[Result]:
@@ -124,6 +158,10 @@ def _clouds(n: int, seed: int) -> Tensor:
     generator = generator_from(seed, "bench", "entropic")
     x = torch.randn(n, 2, dtype=torch.float64, generator=generator)
     return squared_euclidean(x, EightGaussians().sample(n, generator=generator).double())
+
+
+def _uniform(n: int, seed: int) -> Tensor:
+    return torch.rand(n, n, dtype=torch.float64, generator=generator_from(seed, "bench", "uniform"))
 
 
 def _by_hand(x: Tensor, y: Tensor) -> Tensor:

@@ -42,7 +42,7 @@ SUITES: dict[str, Budgets] = {
             (
                 ExactCouplings(sizes=(256, 512), repeats=3),
                 ExactWasserstein(points=2000, repeats=1),
-                CouplingsEntropic((256,), points=10_000, directions=50, energy_points=2000, repeats=3),
+                CouplingsEntropic((256,), sparse_size=128, points=10_000, directions=50, energy_points=2000, repeats=3),
             )
         ),
     ),

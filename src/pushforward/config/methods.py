@@ -175,8 +175,22 @@ METHODS: tuple[Method, ...] = (
         paper="Sinkhorn Distances, https://arxiv.org/abs/1306.0895; Overrelaxed Sinkhorn-Knopp Algorithm, "
         "https://arxiv.org/abs/1711.01851",
         summary="Entropic plans, potentials and values by over-relaxed scaling of an absorbed kernel",
-        names=("entropic_ot", "sinkhorn", "Entropic"),
-        tests=("tests/transport/test_sinkhorn.py", "tests/transport/test_entropic_ot.py"),
+        names=("entropic_ot", "sinkhorn", "Entropic", "point_entropic_ot"),
+        tests=(
+            "tests/transport/test_sinkhorn.py",
+            "tests/transport/test_entropic_ot.py",
+            "tests/transport/test_point_entropic_ot.py",
+        ),
+    ),
+    Method(
+        id="rounding",
+        family="transport",
+        room="transport",
+        paper="Near-linear time approximation algorithms for optimal transport via Sinkhorn iteration, "
+        "https://arxiv.org/abs/1705.09634",
+        summary="A plan with exact marginals from one that is off, moving at most twice as much",
+        names=("rounded",),
+        tests=("tests/transport/test_rounded.py",),
     ),
     Method(
         id="sinkhorn_divergence",

@@ -8,7 +8,9 @@ from pushforward.transport.assignment import Assignment, assignment, auction
 from pushforward.transport.cost import CosineDistance, Cost, PNorm, SquaredEuclidean, squared_euclidean
 from pushforward.transport.exact_plan import ExactPlan, exact_plan
 from pushforward.transport.partial import Partial, PartialAssignment, partial, partial_assignment
+from pushforward.transport.point_entropic_ot import PointEntropic, point_entropic_ot
 from pushforward.transport.points import point_auction
+from pushforward.transport.rounded import rounded
 from pushforward.transport.semi_relaxed import semi_relaxed
 from pushforward.transport.sinkhorn import Entropic, entropic_ot, sinkhorn
 from pushforward.transport.sinkhorn_divergence import sinkhorn_divergence
@@ -25,6 +27,7 @@ __all__ = [
     "PNorm",
     "Partial",
     "PartialAssignment",
+    "PointEntropic",
     "SquaredEuclidean",
     "Unbalanced",
     "assignment",
@@ -34,6 +37,8 @@ __all__ = [
     "partial",
     "partial_assignment",
     "point_auction",
+    "point_entropic_ot",
+    "rounded",
     "semi_relaxed",
     "sinkhorn",
     "sinkhorn_divergence",

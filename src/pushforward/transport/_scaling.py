@@ -131,7 +131,10 @@ class Points:
         left, right = self.factors(torch.zeros_like(self.x_square), g, torch.float64)
         f = -torch.cat([(rows @ right).amax(1) for rows in left.split(self.block)])
         left, right = self.factors(f, torch.zeros_like(g), torch.float64)
-        return f, -torch.stack([(rows @ right).amax(0) for rows in left.split(self.block)]).amax(0)
+        columns = torch.full_like(g, -torch.inf)
+        for rows in left.split(self.block):
+            torch.maximum(columns, (rows @ right).amax(0), out=columns)
+        return f, -columns
 
     def symmetric(self) -> tuple[Tensor, Tensor]:
         return torch.zeros_like(self.x_square), torch.zeros_like(self.y_square)

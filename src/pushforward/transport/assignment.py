@@ -9,6 +9,7 @@ from torch import Tensor
 
 from pushforward.core import require
 from pushforward.transport import _auction_torch
+from pushforward.transport._doors import Array, cost_matrix
 
 __all__ = ["Assignment", "assignment", "auction"]
 
@@ -29,7 +30,7 @@ class Assignment(NamedTuple):
 
 
 @torch.no_grad()
-def auction(cost: Real[Tensor, "n m"], *, tolerance: float = 1e-4) -> Assignment:
+def auction(cost: Real[Array, "n m"], *, tolerance: float = 1e-4) -> Assignment:
     r"""Least-cost matching of rows to columns, with its dual certificate.
 
     .. math:: \min_{\sigma \in S_n} \frac1n \sum_i C_{i\sigma(i)} \;=\;
@@ -58,7 +59,7 @@ def auction(cost: Real[Tensor, "n m"], *, tolerance: float = 1e-4) -> Assignment
         dimensions 33 and 37 times (one run, one thread).
 
     Args:
-        cost: `[n, n]`, finite; add a large finite number where a pair is forbidden.
+        cost: `[n, n]`, tensor or array, finite; add a large finite number where a pair is forbidden.
         tolerance: Relative duality gap, in `[1e-8, 1]`.
 
     Raises: `InvalidInput` for a cost that is not square, empty, or not finite, and for a tolerance out of range.
@@ -67,9 +68,10 @@ def auction(cost: Real[Tensor, "n m"], *, tolerance: float = 1e-4) -> Assignment
         >>> auction(torch.tensor([[4.0, 1.0], [2.0, 0.0]])).permutation
         tensor([1, 0])
     """
+    cost = cost_matrix(cost, "assignment")
     n = len(cost)
     require(
-        n == cost.shape[1] > 0,
+        n == cost.shape[1],
         f"assignment needs a square cost, got {list(cost.shape)}; equal numbers of rows and columns, all of one weight",
     )
     require(1e-8 <= tolerance <= 1, f"tolerance is {tolerance}, expected within [1e-8, 1]")
@@ -94,7 +96,7 @@ def _on_host(cost: Real[Tensor, "n n"], tolerance: float, dtype: torch.dtype) ->
     return Assignment(torch.from_numpy(chosen).to(cost.device), torch.from_numpy(prices).to(cost.device), gap, target)
 
 
-def assignment(cost: Real[Tensor, "n m"], *, tolerance: float = 1e-4) -> Int64[Tensor, " n"]:
+def assignment(cost: Real[Array, "n m"], *, tolerance: float = 1e-4) -> Int64[Tensor, " n"]:
     """The column `[n]` that each row of `cost` is matched with: the permutation of `auction`.
 
     Example:

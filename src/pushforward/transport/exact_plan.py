@@ -1,6 +1,5 @@
 """Optimal transport between any weights: the linear program, solved to the end."""
 
-import math
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +8,7 @@ from jaxtyping import Float, Real
 from torch import Tensor
 
 from pushforward.core import InvalidInput, RunFailed, require
+from pushforward.transport._doors import Array, cost_matrix, masses
 
 __all__ = ["ExactPlan", "exact_plan"]
 
@@ -16,20 +16,21 @@ __all__ = ["ExactPlan", "exact_plan"]
 class ExactPlan(NamedTuple):
     """A plan and what proves it optimal.
 
-    `f` and `g` are potentials with f_i + g_j <= cost_ij wherever both weights are positive, and
-    `gap = (plan * cost).sum() - f @ a - g @ b`; as no plan costs less than f @ a + g @ b, it bounds what the plan costs
-    above the optimum.
+    `value` is what the plan costs, `(plan * cost).sum()`. `f` and `g` are potentials with f_i + g_j <= cost_ij wherever
+    both weights are positive, and `gap = value - f @ a - g @ b`; as no plan costs less than f @ a + g @ b, it bounds
+    what the plan costs above the optimum.
     """
 
     plan: Float[Tensor, "n m"]
     f: Float[Tensor, " n"]
     g: Float[Tensor, " m"]
+    value: Float[Tensor, ""]
     gap: float
 
 
 @torch.no_grad()
 def exact_plan(
-    cost: Real[Tensor, "n m"], a: Float[Tensor, " _"] | None = None, b: Float[Tensor, " _"] | None = None
+    cost: Real[Array, "n m"], a: Float[Array, " _"] | None = None, b: Float[Array, " _"] | None = None
 ) -> ExactPlan:
     r"""Least-cost plan between two weightings, with its dual certificate.
 
@@ -41,8 +42,8 @@ def exact_plan(
     after the fact, :math:`f_i = \min_j C_{ij} - g_j`, so the gap says how good the plan is whatever the solver did.
     For as many rows as columns of one weight `auction` is several times faster.
 
-    The value is differentiable by the envelope theorem, with the plan held fixed: `(found.plan * cost).sum()` has the
-    gradient P in the cost; in the weights it is f and g, up to a common constant.
+    The cost is differentiable by the envelope theorem, with the plan held fixed: `(found.plan * cost).sum()` has the
+    gradient P in the cost, while `value` is a constant; in the weights it is f and g, up to a common constant.
 
     Three ways from a plan to pairs of B rows:
         joint: `torch.multinomial(plan.flatten(), B, replacement=True)`, divided by m into i and j. Both marginals hold
@@ -55,7 +56,7 @@ def exact_plan(
         https://doi.org/10.1145/2070781.2024192, as shipped by POT, https://pythonot.github.io.
 
     Args:
-        cost: `[n, m]`, finite; add a large finite number where a pair is forbidden.
+        cost: `[n, m]`, tensor or array, finite; add a large finite number where a pair is forbidden.
         a: `[n]` weights of the rows, >= 0; uniform if left out.
         b: `[m]` weights of the columns, >= 0 and of the same total.
 
@@ -71,8 +72,8 @@ def exact_plan(
                 [1., 1.],
                 [0., 2.]])
     """
+    cost = cost_matrix(cost, "exact_plan")
     n, m = cost.shape
-    require(n > 0 and m > 0, f"exact_plan needs rows and columns, got a cost of shape {[n, m]}")
     matrix = cost.double().cpu().contiguous().numpy()
     require(bool(np.isfinite(matrix).all()), "the cost has entries that are not finite; look for NaN or infinity")
     rows, columns, total = _weights(a, b, n, m)
@@ -85,32 +86,24 @@ def exact_plan(
     plan, g = plan * total, g * scale + low
     f = np.where(rows > 0, (matrix - g)[:, columns > 0].min(1), 0.0)
     g = np.where(columns > 0, g, 0.0)
-    gap = float((plan * matrix).sum() - total * (f @ rows + g @ columns))
+    value = (plan * matrix).sum()
+    gap = float(value - total * (f @ rows + g @ columns))
     allowed = total * (1e-9 * scale + 1e-14 * np.abs(matrix).max())
     if not gap <= allowed:
         raise RunFailed(f"optimal transport of {n} rows to {m} ended {gap:.2e} above its bound")
     dtype = torch.promote_types(cost.dtype, torch.float32)
-    back = lambda z: torch.from_numpy(z).to(cost.device, dtype)
-    return ExactPlan(back(plan), back(f), back(g), max(gap, 0.0))
+    plan, f, g, value = (torch.as_tensor(z).to(cost.device, dtype) for z in (plan, f, g, value))
+    return ExactPlan(plan, f, g, value, max(gap, 0.0))
 
 
-def _weights(a: Tensor | None, b: Tensor | None, n: int, m: int) -> tuple[np.ndarray, np.ndarray, float]:
+def _weights(a: Array | None, b: Array | None, n: int, m: int) -> tuple[np.ndarray, np.ndarray, float]:
     """Weights of total 1, and the total they had."""
     found, totals = [], []
     for name, given, size in (("a", a, n), ("b", b, m)):
-        if given is None:
-            found.append(np.full(size, 1 / size))
-            totals.append(None)
-            continue
-        require(len(given) == size, f"{name} has {len(given)} weights for {size} rows or columns of the cost")
-        weights = given.double().cpu().numpy()
+        weights = masses(given, size, name).cpu().numpy()
         total = float(weights.sum())
-        require(
-            bool((weights >= 0).all()) and 0 < total < math.inf,
-            f"{name} has weights that are negative or not finite, or none that is positive; give masses",
-        )
         found.append(weights / total)
-        totals.append(total)
+        totals.append(None if given is None else total)
     first, second = (1.0 if t is None else t for t in totals)
     if None not in totals and abs(first - second) > 1e-6 * first:
         raise InvalidInput(

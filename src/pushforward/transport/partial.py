@@ -8,6 +8,7 @@ from jaxtyping import Float, Int64, Real
 from torch import Tensor
 
 from pushforward.core import RunFailed, require
+from pushforward.transport._doors import Array, cost_matrix, masses, number
 from pushforward.transport.assignment import auction
 
 __all__ = ["Partial", "PartialAssignment", "partial", "partial_assignment"]
@@ -19,14 +20,16 @@ class Partial(NamedTuple):
     r"""A plan of the wanted mass and what proves it good.
 
     :math:`f_i, g_j \le 0` and :math:`f_i + g_j + \lambda \le C_{ij}` hold for every pair, so that no plan of mass s
-    costs less than :math:`a \cdot f + b \cdot g + \lambda s`; `gap` is what `plan` costs above that. `level`
-    (:math:`\lambda`) is the slope of the cost in s: the price at which a pair is just worth its while.
+    costs less than :math:`a \cdot f + b \cdot g + \lambda s`; `value` is what `plan` costs, `gap` how far that is
+    above the bound. `level` (:math:`\lambda`) is the slope of the cost in s: the price at which a pair is just worth
+    its while.
     """
 
     plan: Float[Tensor, "n m"]
     f: Float[Tensor, " n"]
     g: Float[Tensor, " m"]
     level: float
+    value: Float[Tensor, ""]
     gap: float
 
 
@@ -46,11 +49,11 @@ class PartialAssignment(NamedTuple):
 
 @torch.no_grad()
 def partial(
-    cost: Real[Tensor, "n m"],
+    cost: Real[Array, "n m"],
     mass: float,
     *,
-    a: Float[Tensor, " n"] | None = None,
-    b: Float[Tensor, " m"] | None = None,
+    a: Float[Array, " n"] | None = None,
+    b: Float[Array, " m"] | None = None,
 ) -> Partial:
     r"""Exact transport of the mass s at least cost; the rest stays where it is.
 
@@ -71,7 +74,7 @@ def partial(
         2020), https://arxiv.org/abs/2002.08276, the extension; the simplex is POT's, with its limit raised.
 
     Args:
-        cost: `[n, m]`, finite.
+        cost: `[n, m]`, tensor or array, finite.
         mass: s, in `(0, min(|a|, |b|)]`.
         a: Weights of the rows, not negative; 1 / n by default.
         b: Weights of the columns, likewise 1 / m.
@@ -85,8 +88,9 @@ def partial(
     """
     import ot
 
+    cost, mass = cost_matrix(cost, "partial"), number(mass, "mass")
     n, m = cost.shape
-    a, b = (_weights(w, k, cost, name) for w, k, name in ((a, n, "a"), (b, m, "b")))
+    a, b = masses(a, n, "a").cpu(), masses(b, m, "b").cpu()
     most = min(a.sum().item(), b.sum().item())
     require(
         0 < mass <= most * (1 + _ROUNDING),
@@ -109,14 +113,16 @@ def partial(
     prices = -torch.from_numpy(log["v"])
     f, g, level = _potentials(matrix, prices[:m], prices[m].item() if extra[1] else math.inf)
     bound = (a @ f + b @ g).item() + level * mass
-    gap = scale * max((plan * matrix).sum().item() - bound, 0.0)
+    paid = (plan * matrix).sum()
+    gap = scale * max(paid.item() - bound, 0.0)
+    value = scale * paid + least * plan.sum()
     dtype = torch.promote_types(cost.dtype, torch.float32)
-    plan, f, g = (x.to(cost.device, dtype) for x in (plan, scale * f, scale * g))
-    return Partial(plan, f, g, scale * level + least, gap)
+    plan, f, g, value = (x.to(cost.device, dtype) for x in (plan, scale * f, scale * g, value))
+    return Partial(plan, f, g, scale * level + least, value, gap)
 
 
 @torch.no_grad()
-def partial_assignment(cost: Real[Tensor, "n m"], pairs: int, *, tolerance: float = 1e-4) -> PartialAssignment:
+def partial_assignment(cost: Real[Array, "n m"], pairs: int, *, tolerance: float = 1e-4) -> PartialAssignment:
     r"""The k pairs, no row or column twice, that cost least together.
 
     .. math:: \min_{\sigma : I \to J\ \text{one to one},\ |I| = k}\ \sum_{i \in I} C_{i \sigma(i)}
@@ -131,7 +137,7 @@ def partial_assignment(cost: Real[Tensor, "n m"], pairs: int, *, tolerance: floa
     Source: as for `partial`. Differs: one added point for every unit that is left out, for unit weights throughout.
 
     Args:
-        cost: `[n, m]`, finite.
+        cost: `[n, m]`, tensor or array, finite.
         pairs: k, in `[1, min(n, m)]`.
         tolerance: Relative duality gap of the extended problem, see `auction`; `gap` says what was reached.
 
@@ -141,6 +147,7 @@ def partial_assignment(cost: Real[Tensor, "n m"], pairs: int, *, tolerance: floa
         >>> partial_assignment(torch.tensor([[0.0, 10.0], [10.0, 4.0]]), 1).column
         tensor([ 0, -1])
     """
+    cost = cost_matrix(cost, "partial_assignment")
     n, m = cost.shape
     require(1 <= pairs <= min(n, m), f"pairs is {pairs}, expected between 1 and {min(n, m)} for a cost of {[n, m]}")
     matrix, least, scale = _prepare(cost)
@@ -163,14 +170,6 @@ def partial_assignment(cost: Real[Tensor, "n m"], pairs: int, *, tolerance: floa
     dtype = torch.promote_types(cost.dtype, torch.float32)
     f, g = ((scale * x).to(cost.device, dtype) for x in (f, g))
     return PartialAssignment(column.to(cost.device), f, g, scale * level + least, gap)
-
-
-def _weights(weights: Tensor | None, size: int, cost: Tensor, name: str) -> Tensor:
-    require(size > 0, f"a cost of shape {list(cost.shape)} has no rows or no columns; give at least one of each")
-    w = torch.full((size,), 1 / size, dtype=torch.float64) if weights is None else weights.detach().cpu().double()
-    good = bool(torch.isfinite(w).all() and (w >= 0).all() and w.sum() > 0)
-    require(good, f"{name} has weights that are negative, not finite, or all 0; give masses")
-    return w
 
 
 def _prepare(cost: Tensor) -> tuple[Tensor, float, float]:

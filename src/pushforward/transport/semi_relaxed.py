@@ -3,20 +3,20 @@
 import math
 
 from jaxtyping import Float, Real
-from torch import Tensor
 
+from pushforward.transport._doors import Array
 from pushforward.transport.unbalanced import Unbalanced, unbalanced
 
 __all__ = ["semi_relaxed"]
 
 
 def semi_relaxed(
-    cost: Real[Tensor, "n m"],
+    cost: Real[Array, "n m"],
     epsilon: float,
     rho: float,
     *,
-    a: Float[Tensor, " n"] | None = None,
-    b: Float[Tensor, " m"] | None = None,
+    a: Float[Array, " n"] | None = None,
+    b: Float[Array, " m"] | None = None,
     tolerance: float = 1e-6,
     max_iterations: int = 10_000,
 ) -> Unbalanced:
@@ -35,7 +35,7 @@ def semi_relaxed(
         https://arxiv.org/abs/2505.13413, the plan.
 
     Args:
-        cost: `[n, m]`, finite.
+        cost: `[n, m]`, tensor or array, finite.
         epsilon: Strength of the entropy, > 0, in units of the cost.
         rho: Strength of the penalty on the rows, from 0 to infinity.
         a: Weights of the rows; 1 / n by default. Counts are as good as probabilities, on both sides.

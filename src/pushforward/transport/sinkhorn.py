@@ -7,6 +7,7 @@ from jaxtyping import Float, Real
 from torch import Tensor
 
 from pushforward.core import InvalidInput, require
+from pushforward.transport._doors import Array, strength, tensor
 from pushforward.transport._newton import newton
 from pushforward.transport._optimum import Optimum, Value
 from pushforward.transport._scaling import Dense, scale, weighing
@@ -34,10 +35,10 @@ class Entropic(NamedTuple):
 
 
 def entropic_ot(
-    cost: Real[Tensor, "*b n m"],
+    cost: Real[Array, "*b n m"],
     epsilon: float,
-    a: Float[Tensor, "*b n"] | None = None,
-    b: Float[Tensor, "*b m"] | None = None,
+    a: Float[Array, "*b n"] | None = None,
+    b: Float[Array, "*b m"] | None = None,
     *,
     relative: bool = False,
     tolerance: float = 1e-6,
@@ -74,7 +75,7 @@ def entropic_ot(
         are allowed.
 
     Args:
-        cost: `[*b, n, m]`, finite; batches are solved together, each problem with an omega of its own.
+        cost: `[*b, n, m]`, tensor or array, finite; batches are solved together, each problem with an omega of its own.
         epsilon: Strength of the penalty, > 0; 0.05 of the mean cost blurs little, 0.005 is sharp.
         a: Weights of the rows `[*b, n]`, >= 0, of sum 1; None for uniform.
         b: Weights of the columns `[*b, m]`, likewise.
@@ -83,7 +84,8 @@ def entropic_ot(
         max_iterations: Pairs of scalings before the second stage; None for about what the second stage would cost.
 
     Returns: the optimum, on the cost's device and in its dtype, float32 at least.
-    Raises: `InvalidInput` for a cost that is not finite, for bad weights, for `epsilon <= 0`, and where the marginals
+    Raises: `InvalidInput` for a cost that is not finite, for bad weights, for an epsilon that is no positive
+        number, and where the marginals
         stay off by more than the tolerance: a plan with other marginals is never returned.
 
     Example:
@@ -94,9 +96,12 @@ def entropic_ot(
         >>> found.value
         tensor(0.3799)
     """
-    require(cost.numel() > 0, f"sinkhorn needs rows and columns, got a cost of shape {list(cost.shape)}")
-    # a relative epsilon of a cost with NaN is NaN, too: the next line has the better sentence for it
-    require(not epsilon <= 0, f"epsilon is {epsilon}, expected a positive number in units of the cost")
+    cost = tensor(cost, "the cost")
+    require(
+        cost.ndim >= 2 and cost.numel() > 0,
+        f"sinkhorn needs rows and columns, got a cost of shape {list(cost.shape)}",
+    )
+    epsilon = strength(epsilon, cost)
     require(tolerance > 0, f"tolerance is {tolerance}, expected a positive number")
     weights_a, weights_b = weights_of(a, cost[..., 0], "a"), weights_of(b, cost[..., 0, :], "b")
     fixed = cost.detach()
@@ -120,22 +125,29 @@ def entropic_ot(
 
 
 def sinkhorn(
-    cost: Real[Tensor, "*b n m"], epsilon: float, *, tolerance: float = 1e-6, max_iterations: int | None = None
+    cost: Real[Array, "*b n m"],
+    epsilon: float,
+    a: Float[Array, "*b n"] | None = None,
+    b: Float[Array, "*b m"] | None = None,
+    *,
+    tolerance: float = 1e-6,
+    max_iterations: int | None = None,
 ) -> Float[Tensor, "*b n m"]:
-    """The plan of `entropic_ot` between uniform weights, of total mass 1.
+    """The plan of `entropic_ot`, alone: of total mass 1, between uniform weights if none are given.
 
     Example:
         >>> sinkhorn(torch.tensor([[0.0, 1.0], [1.0, 0.0]]), 1.0)
         tensor([[0.3655, 0.1345],
                 [0.1345, 0.3655]])
     """
-    return entropic_ot(cost, epsilon, tolerance=tolerance, max_iterations=max_iterations).plan
+    return entropic_ot(cost, epsilon, a, b, tolerance=tolerance, max_iterations=max_iterations).plan
 
 
-def weights_of(given: Tensor | None, like: Tensor, name: str) -> Tensor:
+def weights_of(given: Array | None, like: Tensor, name: str) -> Tensor:
     """In float64, of sum 1 to the last digit."""
     if given is None:
         return torch.full_like(like, 1 / like.shape[-1], dtype=torch.float64, requires_grad=False)
+    given = tensor(given, f"the weights {name}")
     require(
         given.shape == like.shape, f"the weights {name} have shape {list(given.shape)}, expected {list(like.shape)}"
     )

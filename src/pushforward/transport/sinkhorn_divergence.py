@@ -1,17 +1,17 @@
 """The debiased entropic distance between point clouds."""
 
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
-from pushforward.core import InvalidInput, require
+from pushforward.core import require
+from pushforward.transport._doors import Array, number, tensor
 from pushforward.transport._optimum import Value
-from pushforward.transport._scaling import Dense, Points, scale, scale_symmetric, weighing
+from pushforward.transport._scaling import Dense, scale_symmetric, weighing
 from pushforward.transport.cost import squared_euclidean
+from pushforward.transport.point_entropic_ot import PointsValue, mean_square
 from pushforward.transport.sinkhorn import entropic_ot, extended, weights_of
 
 __all__ = ["sinkhorn_divergence"]
@@ -22,11 +22,11 @@ _OWN = 200  # iterations of a cloud to itself; 20 to 40 are usual
 
 
 def sinkhorn_divergence(
-    x: Float[Tensor, "n *e"],
-    y: Float[Tensor, "m *e"],
+    x: Float[Array, "n *e"],
+    y: Float[Array, "m *e"],
     epsilon: float,
-    a: Float[Tensor, " n"] | None = None,
-    b: Float[Tensor, " m"] | None = None,
+    a: Float[Array, " n"] | None = None,
+    b: Float[Array, " m"] | None = None,
     *,
     relative: bool = False,
     cost: Callable[[Tensor, Tensor], Tensor] = squared_euclidean,
@@ -52,8 +52,8 @@ def sinkhorn_divergence(
         a given number of steps.
 
     Args:
-        x: Points `[n, *E]`.
-        y: Points `[m, *E]`.
+        x: Points `[n, *E]`, tensor or array.
+        y: Points `[m, *E]`, likewise.
         epsilon: Strength of the penalty, > 0, in units of the cost.
         a: Weights of `x` `[n]`, >= 0, of sum 1; None for uniform.
         b: Weights of `y` `[m]`, likewise.
@@ -70,11 +70,12 @@ def sinkhorn_divergence(
         >>> round(float(sinkhorn_divergence(x, x + torch.tensor([3.0, 4.0]), 0.1)), 3)
         25.0
     """
+    x, y, epsilon = tensor(x, "x"), tensor(y, "y"), number(epsilon, "epsilon")
     wide_x, wide_y = x.double(), y.double()
     blocks = cost is squared_euclidean and max(len(x), len(y)) ** 2 > _PAIRS
     if relative:
         with torch.no_grad():
-            mean = float(_mean_square(wide_x, wide_y) if blocks else cost(wide_x, wide_y).mean())
+            mean = float(mean_square(wide_x, wide_y) if blocks else cost(wide_x, wide_y).mean())
         epsilon *= mean or 1.0
 
     require(epsilon > 0, f"epsilon is {epsilon}, expected a positive number in units of the cost")
@@ -87,9 +88,8 @@ def sinkhorn_divergence(
 
     def value(p: Tensor, q: Tensor, left: Tensor, right: Tensor, *, own: bool) -> Tensor:
         if blocks:
-            return _PointsValue.apply(
-                p.reshape(len(p), -1), q.reshape(len(q), -1), left, right, epsilon, tolerance, own
-            )
+            flat = p.reshape(len(p), -1), q.reshape(len(q), -1)
+            return PointsValue.apply(*flat, left, right, epsilon, tolerance, _ITERATIONS, own)[0]
         matrix = cost(p, q)
         found = _own_value(matrix, left, right, epsilon, tolerance) if own else None
         return entropic_ot(matrix, epsilon, left, right, tolerance=tolerance).value if found is None else found
@@ -114,47 +114,3 @@ def _own_value(cost: Tensor, a: Tensor, b: Tensor, epsilon: float, tolerance: fl
             f, g = extended(fixed, a, b, eps, f=f, g=g)
         value = a @ f + b @ g - epsilon * (plan.sum() - 1)
     return Value.apply(cost, a, b, plan, f, g, value)
-
-
-def _mean_square(x: Tensor, y: Tensor) -> Tensor:
-    """Mean of |x_i - y_j|^2 over all pairs."""
-    gap = x.mean(0) - y.mean(0)
-    spread = [(z - z.mean(0)).square().reshape(len(z), -1).sum(1).mean() for z in (x, y)]
-    return gap.square().sum() + spread[0] + spread[1]
-
-
-class _PointsValue(torch.autograd.Function):
-    """OT_eps for squared distances from coordinates, and its derivatives, in O(n + m) memory."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, y: Tensor, a: Tensor, b: Tensor, *options: Any) -> Tensor:
-        """The dual's value."""
-        epsilon, tolerance, own = options
-        eps = torch.tensor(epsilon, dtype=torch.float64, device=x.device)
-        rows, columns = weighing(a), weighing(b)
-        given = Points(x, y, eps)
-        source = Points(x if rows is None else x[rows], y if columns is None else y[columns], eps)
-        if own:
-            found = scale_symmetric(source, a, tolerance=tolerance, max_iterations=_ITERATIONS)
-        else:
-            found = scale(source, a, b, tolerance=tolerance, max_iterations=_ITERATIONS)
-        if not bool(found.error <= tolerance):
-            raise InvalidInput(
-                f"the marginals of {len(x)} and {len(y)} points are still {float(found.error):.1e} off after "
-                f"{_ITERATIONS} iterations at epsilon={epsilon:.3g}; raise epsilon or tolerance"
-            )
-        f = found.f if rows is None else torch.where(a > 0, found.f, given.soft(found.g + b.log()))
-        g = found.g if columns is None else torch.where(b > 0, found.g, given.swapped().soft(found.f + a.log()))
-        ctx.source, ctx.epsilon = given, epsilon
-        ctx.save_for_backward(a, b, f, g)
-        return epsilon * (a @ f + b @ g)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, *slopes: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """dx_i = 2 sum_j P_ij (x_i - y_j), da = f."""
-        a, b, f, g = ctx.saved_tensors
-        source, scale_of = ctx.source, slopes[0]
-        d_x = source.pull(f, g, a, b)
-        d_y = source.swapped().pull(g, f, b, a)
-        return scale_of * d_x, scale_of * d_y, scale_of * ctx.epsilon * f, scale_of * ctx.epsilon * g, None, None, None

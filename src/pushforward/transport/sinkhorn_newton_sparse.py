@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from jaxtyping import Float, Real
-from torch import Tensor
 
 from pushforward.core import InvalidInput, require
+from pushforward.transport._doors import Array, cost_matrix, strength
 from pushforward.transport._scaling import Dense, scale
 from pushforward.transport.sinkhorn import NEGATIVE, Entropic, weights_of
 
@@ -21,17 +21,17 @@ _FLAT = 1e-12  # expected gain of a step below which the dual's value has no dig
 
 @torch.no_grad()
 def sinkhorn_newton_sparse(
-    cost: Real[Tensor, "n m"],
+    cost: Real[Array, "n m"],
     epsilon: float,
-    a: Float[Tensor, " n"] | None = None,
-    b: Float[Tensor, " m"] | None = None,
+    a: Float[Array, " n"] | None = None,
+    b: Float[Array, " m"] | None = None,
     *,
     relative: bool = False,
-    sweeps: int = 20,
+    sweeps: int = 300,
     per_row: int = 15,
     tolerance: float = 1e-9,
 ) -> Entropic:
-    r"""A few Sinkhorn sweeps, then Newton steps whose Hessian keeps only the large entries of the plan.
+    r"""Some Sinkhorn sweeps, then Newton steps whose Hessian keeps only the large entries of the plan.
 
     .. math:: M\,\begin{pmatrix} dF \\ dG \end{pmatrix} = \begin{pmatrix} a - P 1 \\ b - P^\top 1 \end{pmatrix}, \qquad
               M = \begin{pmatrix} \mathrm{diag}(P 1) & S \\ S^\top & \mathrm{diag}(P^\top 1) \end{pmatrix}, \qquad
@@ -40,11 +40,12 @@ def sinkhorn_newton_sparse(
     S are the `per_row` max(n, m) largest entries of P. The diagonal keeps the full sums, so that M dominates minus the
     Hessian of the concave dual and stays positive; conjugate gradients solve for the step, halving finds its length.
 
-    Where the plan is nearly sparse this reaches machine precision in some 10 steps where sweeps need 10^4 and more. Use
-    it there, and measure: on random costs (uniform numbers, n = 512, error 1e-6, one run) `entropic_ot` took 0.5 times
-    as long at 0.005 of the mean cost, 1.1 times at 0.002, 1.9 times at 0.001, and at 0.0005 an eighth again, for its
-    own second stage. On points in the plane, whose plans are 10 % dense at 0.005, `entropic_ot` was always the faster,
-    3 times at 0.0005; `per_row` = 15 is then too few for the steps to be Newton's, and 60 is better.
+    Where the plan is nearly sparse this reaches machine precision in some 10 steps where sweeps need 10^4 and more. It
+    is useful around 0.001 of the mean cost, where scalings have become slow: at n = 512 and an error of 1e-6
+    `entropic_ot` took 1.5 times as long on uniform random costs and 2.2 times on eight Gaussians (bench `couplings`,
+    one thread, medians of three problems, one run). At 0.005 and 0.002 `entropic_ot` was the faster, 1.5 and 4 times on
+    random costs, 32 and 13 times on Gaussians, whose plans are too dense for 15 entries a row. At 0.0005 it was 7 times
+    the faster on random costs; on Gaussians 1.4 times the slower, but there this method solved two problems of three.
 
     Source: Tang et al., Accelerating Sinkhorn Algorithm with Sparse Newton Iterations (ICLR 2024),
         https://arxiv.org/abs/2401.12253. Differs: the entropy is relative to :math:`a b^\top`, a shift of the
@@ -54,12 +55,12 @@ def sinkhorn_newton_sparse(
     Solved on the CPU in float64; not differentiable (`entropic_ot` is).
 
     Args:
-        cost: `[n, m]`, finite.
+        cost: `[n, m]`, tensor or array, finite.
         epsilon: Strength of the penalty, > 0.
         a: Weights of the rows `[n]`, > 0, of sum 1; None for uniform.
         b: Weights of the columns `[m]`, likewise.
         relative: Whether epsilon counts in mean costs.
-        sweeps: Of the first stage, >= 1; too few and Newton's steps are short.
+        sweeps: Of the first stage at most, >= 1; too few and Newton's steps are short, or none is found.
         per_row: Entries of the Hessian kept per row of the longer side, >= 2; 15 where the optimum may not be unique.
         tolerance: Largest L1 error of each of the two marginals, > 0.
 
@@ -71,8 +72,8 @@ def sinkhorn_newton_sparse(
         tensor([[0.3655, 0.1345],
                 [0.1345, 0.3655]])
     """
-    require(cost.numel() > 0, f"the cost has shape {list(cost.shape)}, expected at least one row and column")
-    require(not epsilon <= 0, f"epsilon is {epsilon}, expected a positive number in units of the cost")
+    cost = cost_matrix(cost, "sinkhorn_newton_sparse")
+    epsilon = strength(epsilon, cost)
     require(sweeps >= 1 and per_row >= 2, f"sweeps is {sweeps} and per_row {per_row}, expected at least 1 and 2")
     require(tolerance > 0, f"tolerance is {tolerance}, expected a positive number")
     host = cost.cpu().double()

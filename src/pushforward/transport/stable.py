@@ -5,12 +5,13 @@ from jaxtyping import Int64, Real
 from torch import Tensor
 
 from pushforward.core import require
+from pushforward.transport._doors import Array, cost_matrix
 
 __all__ = ["stable_matching"]
 
 
 @torch.no_grad()
-def stable_matching(cost: Real[Tensor, "n m"]) -> Int64[Tensor, " n"]:
+def stable_matching(cost: Real[Array, "n m"]) -> Int64[Tensor, " n"]:
     r"""The column `[n]` of every row in the matching that no row and column would rather leave for each other.
 
     .. math:: \text{no } (i, j):\quad C_{ij} < C_{i\sigma(i)}\ \text{ and }\ C_{ij} < C_{\sigma^{-1}(j)j}
@@ -23,7 +24,7 @@ def stable_matching(cost: Real[Tensor, "n m"]) -> Int64[Tensor, " n"]:
         sides no proposals need to be taken back.
 
     Args:
-        cost: `[n, n]`, finite; only the order of its entries counts.
+        cost: `[n, n]`, tensor or array, finite; only the order of its entries counts.
 
     Raises: `InvalidInput` for a cost that is not square, empty, or not finite.
 
@@ -31,8 +32,9 @@ def stable_matching(cost: Real[Tensor, "n m"]) -> Int64[Tensor, " n"]:
         >>> stable_matching(torch.tensor([[4.0, 1.0], [2.0, 0.0]]))
         tensor([0, 1])
     """
+    cost = cost_matrix(cost, "a matching")
     n = len(cost)
-    require(n == cost.shape[1] > 0, f"a matching needs a square cost, got {list(cost.shape)}")
+    require(n == cost.shape[1], f"a matching needs a square cost, got {list(cost.shape)}")
     require(bool(cost.isfinite().all()), "the cost has entries that are not finite; look for NaN or infinity")
     matched = torch.empty(n, dtype=torch.int64, device=cost.device)
     rows = columns = torch.arange(n, device=cost.device)

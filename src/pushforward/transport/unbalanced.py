@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float, Real
 from torch import Tensor
 
 from pushforward.core import InvalidInput, require
+from pushforward.transport._doors import Array, cost_matrix, masses, number, strength
 
 __all__ = ["Unbalanced", "unbalanced"]
 
@@ -30,19 +31,19 @@ class Unbalanced(NamedTuple):
     plan: Float[Tensor, "n m"]
     f: Float[Tensor, " n"]
     g: Float[Tensor, " m"]
-    value: float
+    value: Float[Tensor, ""]
     gap: float
     sweeps: int
 
 
 @torch.no_grad()
 def unbalanced(
-    cost: Real[Tensor, "n m"],
+    cost: Real[Array, "n m"],
     epsilon: float,
     rho: float | tuple[float, float],
     *,
-    a: Float[Tensor, " n"] | None = None,
-    b: Float[Tensor, " m"] | None = None,
+    a: Float[Array, " n"] | None = None,
+    b: Float[Array, " m"] | None = None,
     tolerance: float = 1e-6,
     max_iterations: int = 10_000,
     translate: bool = True,
@@ -85,7 +86,7 @@ def unbalanced(
         rho / (rho + epsilon) is what some libraries call tau.
 
     Args:
-        cost: `[n, m]`, finite.
+        cost: `[n, m]`, tensor or array, finite.
         epsilon: Strength of the entropy, > 0, in units of the cost.
         rho: Strengths of the penalties on rows and columns, one number for both; from 0 to infinity.
         a: Weights of the rows, not negative; 1 / n by default. Zero is allowed, any total is.
@@ -104,18 +105,19 @@ def unbalanced(
         >>> unbalanced(torch.tensor([[1.2]]), 0.05, 0.3).plan  # exp(-c / (2 rho + epsilon))
         tensor([[0.1578]])
     """
+    cost = cost_matrix(cost, "unbalanced")
+    epsilon, rho = strength(epsilon, cost), _pair(rho)
     n, m = cost.shape
-    require(n > 0 and m > 0, f"unbalanced needs rows and columns, got a cost of shape {[n, m]}")
-    # a relative epsilon of a cost with NaN is NaN, too: the sentence about the cost is the better one for it
-    require(not epsilon <= 0, f"epsilon is {epsilon}, expected a positive number in units of the cost")
     energy = cost.double() / -epsilon
     require(
         bool(torch.isfinite(energy).all()),
         "the cost over epsilon is not finite; look for NaN or infinity in the states, or raise epsilon",
     )
-    rho = rho if isinstance(rho, tuple) else (rho, rho)
-    require(min(rho) >= 0, f"rho is {rho}, expected numbers from 0 (marginal is free) to infinity (marginal is kept)")
-    log_a, log_b = _log_weights(a, n, energy, "a"), _log_weights(b, m, energy, "b")
+    require(
+        all(r >= 0 for r in rho),
+        f"rho is {rho}, expected numbers from 0 (marginal is free) to infinity (marginal is kept)",
+    )
+    log_a, log_b = (masses(w, k, name).to(energy).log() for w, k, name in ((a, n, "a"), (b, m, "b")))
     require(
         not math.isinf(min(rho)) or (log_a.logsumexp(0) - log_b.logsumexp(0)).abs().item() < 1e-6,
         "a and b have different masses, which two infinite rhos cannot join; normalise them, or lower one rho",
@@ -140,8 +142,8 @@ def unbalanced(
     gap = sides[0].gap(plan.sum(1), f) + sides[1].gap(plan.sum(0), g)
     value = sides[0].dual(f) + sides[1].dual(g) + log_a.exp().sum() * log_b.exp().sum() - plan.sum()
     dtype = torch.promote_types(cost.dtype, torch.float32)
-    plan, f, g = (x.to(dtype) for x in (plan, epsilon * f, epsilon * g))
-    return Unbalanced(plan, f, g, epsilon * value.item(), epsilon * gap.item(), sweeps)
+    plan, f, g, value = (x.to(dtype) for x in (plan, epsilon * f, epsilon * g, epsilon * value))
+    return Unbalanced(plan, f, g, value, epsilon * gap.item(), sweeps)
 
 
 class _Side(NamedTuple):
@@ -182,13 +184,11 @@ class _Side(NamedTuple):
         return self.rho * torch.where(near, marginal * log_ratio.square() / 2, exact).sum().clamp_min(0)
 
 
-def _log_weights(weights: Tensor | None, size: int, energy: Tensor, name: str) -> Tensor:
-    if weights is None:
-        return energy.new_full((size,), -math.log(size))
-    w = weights.to(energy)
-    good = bool(torch.isfinite(w).all() and (w >= 0).all() and w.sum() > 0)
-    require(good, f"{name} has weights that are negative, not finite, or all 0; give masses")
-    return w.log()
+def _pair(rho: Any) -> tuple[float, float]:
+    hint = ", or a pair of them: of the rows and of the columns"
+    given = tuple(rho) if isinstance(rho, (tuple, list)) else (rho, rho)
+    require(len(given) == 2, f"rho has {len(given)} entries, expected one number{hint}")
+    return number(given[0], "rho", hint), number(given[1], "rho", hint)
 
 
 def _logarithms(energy: Tensor, rows: _Side, columns: _Side) -> tuple[Half, Half]:
