@@ -59,9 +59,10 @@ class CARFlowLine:
     r"""Mean length of the trajectories of z, for plain flow matching and for the three kinds of shift.
 
     Two classes on a line, a net of 1993 weights (its layers are our reading of that number), Euler with 50 steps. The
-    paper's optimiser and number of steps are not known here; ours: AdamW, batch 256, constant rate 1e-3. They matter:
-    once a network is right for the shifts there are, they get no gradient, so where shifts stop is decided by who
-    learned faster, network or shift.
+    paper's optimiser is not known here; ours: Adam, 6000 steps, constant rate 1e-3. It matters: once a network is right
+    for the shifts there are, they get no gradient, so where shifts stop is decided by who learned faster, network or
+    shift. Batches of 512 come nearest the published lengths of those tried: with 256 shifts go further (0.67, 0.68,
+    0.65 for source, target, joint), with 1024 less far (0.89, 0.73, 0.72).
 
     What does not depend on training is exact, under "exact": a class of N(m, s^2) that starts from N(mu, 1) travels
     :math:`\mathrm E \int |m - \mu + \dot s_t \epsilon|\,dt` with :math:`s_t^2 = t^2 s^2 + (1 - t)^2`. Unshifted this is
@@ -73,7 +74,7 @@ class CARFlowLine:
         seeds: Of training and of the points.
     """
 
-    steps: int = 10_000
+    steps: int = 6000
     points: int = 20_000
     seeds: tuple[int, ...] = (0, 1, 2)
 
@@ -112,7 +113,7 @@ class CARFlowLine:
             coupling = None if mode is None else CARFlow((1,), classes=2, mode=mode, width=8)
         plain = FlowMatching()
         objective = plain if coupling is None else Joint(coupling, plain)
-        settings = Training(self.steps, 256, 1e-3, None, weight_decay=0.01, gradient_clip=None, ema=None, device="cpu")
+        settings = Training(self.steps, 512, 1e-3, None, gradient_clip=None, ema=None, device="cpu")
         train(net, objective, _Feed(), settings, seed=seed)
         label = torch.arange(self.points) % 2
         x0 = randn((self.points, 1), torch.empty(0), generator=generator_from(seed, "carflow", "points"))
