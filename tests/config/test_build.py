@@ -77,6 +77,7 @@ NEEDED = {  # what a part cannot do without
     "Joint": {"coupling": "CARFlow", "objective": "FlowMatching"},
     "Labelled": {"distribution": "Moons"},
     "Table": {"path": "table.csv"},
+    "Trigonometric": {"latent": "Brownian"},
 }
 LATE = ("shape", "classes", "features", "field", "path")
 

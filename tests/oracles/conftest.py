@@ -15,8 +15,11 @@ from pushforward.paths import (
     CondOT,
     Constant,
     Cosine,
+    EncodingDecoding,
     LinearVP,
     Polynomial,
+    SineSquared,
+    Trigonometric,
     VarianceExploding,
     VariancePreserving,
 )
@@ -75,6 +78,9 @@ PATHS = {
     "VarianceExploding": Affine(VarianceExploding(0.05, 5.0)),
     "Brownian": Affine(CondOT(), Brownian(1.0)),
     "Constant": Affine(Cosine(), Constant(0.3)),
+    "SineSquared": Affine(CondOT(), SineSquared(0.8)),
+    "Trigonometric": Affine(Trigonometric(Brownian(1.3)), Brownian(1.3)),
+    "EncodingDecoding": Affine(EncodingDecoding(), SineSquared()),
     "stand-in": StandIn(),
 }
 

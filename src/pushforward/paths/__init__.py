@@ -5,9 +5,18 @@ A path says where a row is at time t given its ends, and how it moves; it knows 
 
 from pushforward.paths import latents, schedules
 from pushforward.paths.affine import Affine
-from pushforward.paths.latents import Brownian, Constant
+from pushforward.paths.latents import Brownian, Constant, SineSquared
 from pushforward.paths.rescheduled import Rescheduled
-from pushforward.paths.schedules import CondOT, Cosine, LinearVP, Polynomial, VarianceExploding, VariancePreserving
+from pushforward.paths.schedules import (
+    CondOT,
+    Cosine,
+    EncodingDecoding,
+    LinearVP,
+    Polynomial,
+    Trigonometric,
+    VarianceExploding,
+    VariancePreserving,
+)
 
 __all__ = [
     "Affine",
@@ -15,9 +24,12 @@ __all__ = [
     "CondOT",
     "Constant",
     "Cosine",
+    "EncodingDecoding",
     "LinearVP",
     "Polynomial",
     "Rescheduled",
+    "SineSquared",
+    "Trigonometric",
     "VarianceExploding",
     "VariancePreserving",
     "latents",

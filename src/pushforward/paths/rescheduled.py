@@ -36,7 +36,8 @@ class Rescheduled:
         new: The schedule to sample with. Where its ratio lies below all of `old`'s (VP starts at 0.0066), the state is
             only rescaled.
 
-    Raises: `Incompatible` when `old` has no inverse, or `new` has none and the field ends before the schedule does.
+    Raises: `Incompatible` when `old` has no inverse, when the ratio of `new` does not rise (EncodingDecoding), or when
+        `new` has no inverse and the field ends before the schedule does.
 
     Example:
         >>> from pushforward.paths import CondOT
@@ -53,6 +54,13 @@ class Rescheduled:
         require(
             isinstance(self.old, Invertible),
             f"changing the schedule needs old.time_at_snr, which {type(self.old).__name__} does not have",
+            Incompatible,
+        )
+        c = self.new(torch.tensor([0.25, 0.5, 0.75], dtype=torch.float64))
+        require(
+            bool((c.wronskian > 0).all()),
+            f"alpha / sigma of {type(self.new).__name__} does not rise all the way from 0 to 1, so no old time has "
+            "the same ratio; give a schedule that mixes both ends, as CondOT()",
             Incompatible,
         )
         ends = span_of(self.field)
