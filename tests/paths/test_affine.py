@@ -15,6 +15,7 @@ from pushforward.paths import (
     Constant,
     Cosine,
     EncodingDecoding,
+    KineticOptimal,
     LinearVP,
     Polynomial,
     Rescheduled,
@@ -25,7 +26,16 @@ from pushforward.paths import (
 )
 from pushforward.spaces import Euclidean
 
-SCHEDULES = [CondOT(), CondOT(0.05), Polynomial(2), Cosine(), LinearVP(), VariancePreserving(), VarianceExploding()]
+SCHEDULES = [
+    CondOT(),
+    CondOT(0.05),
+    Polynomial(2),
+    Cosine(),
+    LinearVP(),
+    VariancePreserving(),
+    VarianceExploding(),
+    KineticOptimal((0.3, 0.5, 0.9, 1.0)),
+]
 PATHS = [Affine(s) for s in SCHEDULES] + [
     Affine(CondOT(), latent=Brownian(0.7)),
     Affine(Cosine(), latent=Brownian(1.3)),

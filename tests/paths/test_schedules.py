@@ -9,6 +9,7 @@ from pushforward.paths import (
     CondOT,
     Cosine,
     EncodingDecoding,
+    KineticOptimal,
     LinearVP,
     Polynomial,
     SineSquared,
@@ -31,6 +32,7 @@ SCHEDULES = [
     VarianceExploding(),
     Trigonometric(Brownian()),
     Trigonometric(SineSquared(0.9)),
+    KineticOptimal((0.3, 0.5, 0.9, 1.0)),
 ]
 each = pytest.mark.parametrize("schedule", SCHEDULES, ids=repr)
 
@@ -65,7 +67,15 @@ def test_ratio_grows(schedule, times):
 
 @pytest.mark.parametrize(
     "schedule",
-    [CondOT(), Polynomial(2), Cosine(), LinearVP(), EncodingDecoding(), Trigonometric(SineSquared(0.9))],
+    [
+        CondOT(),
+        Polynomial(2),
+        Cosine(),
+        LinearVP(),
+        EncodingDecoding(),
+        Trigonometric(SineSquared(0.9)),
+        KineticOptimal((0.3, 1.0)),
+    ],
     ids=repr,
 )
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

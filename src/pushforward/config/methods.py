@@ -90,6 +90,15 @@ METHODS: tuple[Method, ...] = (
         tests=("tests/paths/test_affine.py", "tests/paths/test_rescheduled_exact.py"),
     ),
     Method(
+        id="kinetic_optimal_path",
+        family="path",
+        room="paths",
+        paper="On Kinetic Optimal Probability Paths for Generative Models, https://arxiv.org/abs/2306.06626",
+        summary="The schedule of least kinetic energy for a data set, its energy beside that of straight lines",
+        names=("KineticOptimal", "data_separation"),
+        tests=("tests/paths/test_kinetic_optimal.py", "tests/paths/test_schedules.py"),
+    ),
+    Method(
         id="exact_ot",
         family="transport",
         room="transport",

@@ -11,11 +11,13 @@ from pushforward.paths.schedules import (
     CondOT,
     Cosine,
     EncodingDecoding,
+    KineticOptimal,
     LinearVP,
     Polynomial,
     Trigonometric,
     VarianceExploding,
     VariancePreserving,
+    data_separation,
 )
 
 __all__ = [
@@ -25,6 +27,7 @@ __all__ = [
     "Constant",
     "Cosine",
     "EncodingDecoding",
+    "KineticOptimal",
     "LinearVP",
     "Polynomial",
     "Rescheduled",
@@ -32,6 +35,7 @@ __all__ = [
     "Trigonometric",
     "VarianceExploding",
     "VariancePreserving",
+    "data_separation",
     "latents",
     "schedules",
 ]

@@ -8,6 +8,7 @@ from pushforward.core import Schedule
 from pushforward.paths.schedules.cond_ot import CondOT
 from pushforward.paths.schedules.cosine import Cosine
 from pushforward.paths.schedules.encoding_decoding import EncodingDecoding
+from pushforward.paths.schedules.kinetic_optimal import KineticOptimal, data_separation
 from pushforward.paths.schedules.linear_vp import LinearVP
 from pushforward.paths.schedules.polynomial import Polynomial
 from pushforward.paths.schedules.trigonometric import Trigonometric
@@ -19,11 +20,13 @@ __all__ = [
     "Cosine",
     "EncodingDecoding",
     "Invertible",
+    "KineticOptimal",
     "LinearVP",
     "Polynomial",
     "Trigonometric",
     "VarianceExploding",
     "VariancePreserving",
+    "data_separation",
 ]
 
 
