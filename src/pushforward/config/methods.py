@@ -90,6 +90,15 @@ METHODS: tuple[Method, ...] = (
         tests=("tests/paths/test_affine.py", "tests/paths/test_rescheduled_exact.py"),
     ),
     Method(
+        id="diff2flow",
+        family="path",
+        room="fields.adapters",
+        paper="Diff2Flow: Training Flow Matching Models via Diffusion Model Alignment, https://arxiv.org/abs/2506.02221",
+        summary="Velocities of CondOT from diffusion networks of discrete time; `Rescheduled` takes them to any path",
+        names=("from_diffusers",),
+        tests=("tests/paths/test_rescheduled_exact.py", "tests/fields/test_adapters_diffusers.py"),
+    ),
+    Method(
         id="kinetic_optimal_path",
         family="path",
         room="paths",

@@ -27,8 +27,15 @@ class Rescheduled:
     The last form (derived: the ratio of d rho = W / sigma^2) is finite at both ends, where the textbook one is 0/0; the
     scale is taken from sigma in the noisy half and from alpha in the clean half for the same reason.
 
+    With a head it takes diffusion models to any affine path and back (Diff2Flow), exactly where their ratios overlap:
+    `Rescheduled(NetField(net, Noise(), Affine(old)), old, CondOT())` for a VP noise predictor, `Endpoint()` on
+    `VarianceExploding` for a denoiser D(x; sigma) of EDM that is asked at sigma_t. Networks of discrete timesteps come
+    in by `fields.adapters.from_diffusers`, as velocities of CondOT. What results is differentiable in the network's
+    weights: a module whose `forward` calls it is fine-tuned by `FlowMatching`.
+
     Source: Lipman et al., Flow Matching Guide and Code (2024), https://arxiv.org/abs/2412.06264, change of scheduler
-        after training; Shaul et al., Bespoke Solvers (ICLR 2024), https://arxiv.org/abs/2310.19075.
+        after training; Shaul et al., Bespoke Solvers (ICLR 2024), https://arxiv.org/abs/2310.19075; Schusterbauer et
+        al., Diff2Flow (CVPR 2025), https://arxiv.org/abs/2506.02221.
 
     Args:
         field: Velocity of x_t = alpha x1 + sigma x0; no latent noise, any coupling.
