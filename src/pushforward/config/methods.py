@@ -90,6 +90,15 @@ METHODS: tuple[Method, ...] = (
         tests=("tests/paths/test_affine.py", "tests/paths/test_rescheduled_exact.py"),
     ),
     Method(
+        id="pfgmpp",
+        family="path",
+        room="spaces",
+        paper="PFGM++: Unlocking the Potential of Physics-Inspired Generative Models, https://arxiv.org/abs/2302.04265",
+        summary="Student-t noise on a variance-exploding path: from Poisson flow (D = 1) to diffusion (D to infinity)",
+        names=("StudentT", "Euclidean"),
+        tests=("tests/spaces/test_student_t.py",),
+    ),
+    Method(
         id="diff2flow",
         family="path",
         room="fields.adapters",
