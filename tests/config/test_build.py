@@ -75,8 +75,10 @@ NEEDED = {  # what a part cannot do without
     "ImageFolder": {"path": "images", "size": 8},
     "Interval": {"guidance": {"type": "ClassifierFree", "scale": 2.0}, "low": 0.2, "high": 0.8},
     "Joint": {"coupling": "CARFlow", "objective": "FlowMatching"},
+    "KineticOptimal": {"speeds": [0.5, 1.0]},
     "Labelled": {"distribution": "Moons"},
     "Table": {"path": "table.csv"},
+    "Trigonometric": {"latent": "Brownian"},
 }
 LATE = ("shape", "classes", "features", "field", "path")
 

@@ -15,8 +15,12 @@ from pushforward.paths import (
     CondOT,
     Constant,
     Cosine,
+    EncodingDecoding,
+    KineticOptimal,
     LinearVP,
     Polynomial,
+    SineSquared,
+    Trigonometric,
     VarianceExploding,
     VariancePreserving,
 )
@@ -75,6 +79,10 @@ PATHS = {
     "VarianceExploding": Affine(VarianceExploding(0.05, 5.0)),
     "Brownian": Affine(CondOT(), Brownian(1.0)),
     "Constant": Affine(Cosine(), Constant(0.3)),
+    "KineticOptimal": Affine(KineticOptimal((0.3, 0.5, 0.9, 1.0))),
+    "SineSquared": Affine(CondOT(), SineSquared(0.8)),
+    "Trigonometric": Affine(Trigonometric(Brownian(1.3)), Brownian(1.3)),
+    "EncodingDecoding": Affine(EncodingDecoding(), SineSquared()),
     "stand-in": StandIn(),
 }
 

@@ -14,19 +14,35 @@ from pushforward.paths import (
     CondOT,
     Constant,
     Cosine,
+    EncodingDecoding,
+    KineticOptimal,
     LinearVP,
     Polynomial,
     Rescheduled,
+    SineSquared,
+    Trigonometric,
     VarianceExploding,
     VariancePreserving,
 )
 from pushforward.spaces import Euclidean
 
-SCHEDULES = [CondOT(), CondOT(0.05), Polynomial(2), Cosine(), LinearVP(), VariancePreserving(), VarianceExploding()]
+SCHEDULES = [
+    CondOT(),
+    CondOT(0.05),
+    Polynomial(2),
+    Cosine(),
+    LinearVP(),
+    VariancePreserving(),
+    VarianceExploding(),
+    KineticOptimal((0.3, 0.5, 0.9, 1.0)),
+]
 PATHS = [Affine(s) for s in SCHEDULES] + [
     Affine(CondOT(), latent=Brownian(0.7)),
     Affine(Cosine(), latent=Brownian(1.3)),
     Affine(CondOT(), latent=Constant(0.1)),
+    Affine(CondOT(), latent=SineSquared(0.8)),
+    Affine(Trigonometric(Brownian(1.3)), latent=Brownian(1.3)),
+    Affine(EncodingDecoding(), latent=SineSquared()),
 ]
 
 
@@ -54,6 +70,22 @@ def test_velocity_is_the_time_derivative_of_sample(path, event):
     torch.testing.assert_close(path.velocity(point), slope, rtol=1e-9, atol=1e-9)
 
 
+def test_a_latent_that_vanishes_smoothly_moves_smoothly_up_to_the_ends():
+    pairs, path = pairs_of(3, b=8), Affine(EncodingDecoding(), latent=SineSquared())
+    t = torch.tensor([0.0, 1e-9, 1e-5, 1e-3, 1 - 1e-3, 1 - 1e-5, 1 - 1e-9, 1.0], dtype=torch.float64)
+    draw = lambda t: path.sample(pairs, t, generator=torch.Generator().manual_seed(3)).x
+    _, slope = jvp(draw, (t,), (torch.ones_like(t),))
+    point = path.sample(pairs, t, generator=torch.Generator().manual_seed(3))
+    torch.testing.assert_close(path.velocity(point), slope, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("latent", [Brownian(2.0), SineSquared(2.0)])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_velocity_with_latent_noise_is_finite_at_both_ends(latent, dtype):
+    path, t = Affine(CondOT(), latent=latent), torch.tensor([0.0, 1.0], dtype=dtype)
+    assert path.velocity(path.sample(pairs_of(3, b=2, dtype=dtype), t)).isfinite().all()
+
+
 def test_velocity_of_mappings_is_that_of_their_leaves():
     flat = pairs_of(3)
     both = Pairs(tuple({"a": x[:, :1], "b": x[:, 1:]} for x in flat.anchors))
@@ -65,7 +97,17 @@ def test_velocity_of_mappings_is_that_of_their_leaves():
 
 
 @pytest.mark.parametrize(
-    "path", [Affine(CondOT()), Affine(Polynomial(2)), Affine(Cosine()), Affine(LinearVP())], ids=repr
+    "path",
+    [
+        Affine(CondOT()),
+        Affine(Polynomial(2)),
+        Affine(Cosine()),
+        Affine(LinearVP()),
+        Affine(CondOT(), SineSquared()),
+        Affine(Trigonometric(Brownian()), Brownian()),
+        Affine(EncodingDecoding(), SineSquared()),
+    ],
+    ids=repr,
 )
 def test_ends_meet_the_anchors(path):
     pairs = pairs_of(2)
@@ -164,7 +206,13 @@ def test_ends_of_different_shapes_are_refused(x0, x1, match):
         Affine().sample(Pairs((x0, x1)), torch.full((4,), 0.5))
 
 
-@pytest.mark.parametrize("latent", [Brownian, Constant])
+@pytest.mark.parametrize("latent", [None, Brownian(0.0), lambda t: (t * (1 - t) * (t - 0.5), 0 * t)])
+def test_a_path_on_which_all_rows_meet_is_refused(latent):
+    with pytest.raises(Incompatible, match=r"EncodingDecoding .* all 0 at t = 1/2"):
+        Affine(EncodingDecoding(), latent)
+
+
+@pytest.mark.parametrize("latent", [Brownian, Constant, SineSquared])
 @pytest.mark.parametrize("scale", [-1.0, float("nan"), float("inf")])
 def test_senseless_widths_of_latent_noise_are_refused(latent, scale):
     assert latent(0.0)(torch.full((1,), 0.5))[0] == 0
@@ -207,3 +255,8 @@ def test_schedule_change_is_finite_at_both_ends(old, new, dtype):
 def test_schedule_change_needs_an_inverse():
     with pytest.raises(Incompatible, match="time_at_snr"):
         Rescheduled(lambda x, t, cond=None: x, lambda t: None, CondOT())
+
+
+def test_schedule_change_needs_a_ratio_that_rises():
+    with pytest.raises(Incompatible, match="EncodingDecoding does not rise"):
+        Rescheduled(lambda x, t, cond=None: x, CondOT(), EncodingDecoding())

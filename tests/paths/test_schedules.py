@@ -3,8 +3,20 @@
 import pytest
 import torch
 
-from pushforward.core import InvalidInput, jvp
-from pushforward.paths import CondOT, Cosine, LinearVP, Polynomial, VarianceExploding, VariancePreserving
+from pushforward.core import Incompatible, InvalidInput, jvp
+from pushforward.paths import (
+    Brownian,
+    CondOT,
+    Cosine,
+    EncodingDecoding,
+    KineticOptimal,
+    LinearVP,
+    Polynomial,
+    SineSquared,
+    Trigonometric,
+    VarianceExploding,
+    VariancePreserving,
+)
 from pushforward.paths.schedules import Invertible
 
 SCHEDULES = [
@@ -18,6 +30,9 @@ SCHEDULES = [
     VariancePreserving(),
     VariancePreserving(0.5, 0.5),
     VarianceExploding(),
+    Trigonometric(Brownian()),
+    Trigonometric(SineSquared(0.9)),
+    KineticOptimal((0.3, 0.5, 0.9, 1.0)),
 ]
 each = pytest.mark.parametrize("schedule", SCHEDULES, ids=repr)
 
@@ -27,7 +42,7 @@ def times():
     return torch.linspace(0.001, 0.999, 257, dtype=torch.float64)
 
 
-@each
+@pytest.mark.parametrize("schedule", [*SCHEDULES, EncodingDecoding()], ids=repr)
 def test_derivatives_are_those_of_the_coefficients(schedule, times):
     c = schedule(times)
     one = torch.ones_like(times)
@@ -50,7 +65,19 @@ def test_ratio_grows(schedule, times):
     assert ((c.alpha / c.sigma).diff() > 0).all()
 
 
-@pytest.mark.parametrize("schedule", [CondOT(), Polynomial(2), Cosine(), LinearVP()], ids=repr)
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        CondOT(),
+        Polynomial(2),
+        Cosine(),
+        LinearVP(),
+        EncodingDecoding(),
+        Trigonometric(SineSquared(0.9)),
+        KineticOptimal((0.3, 1.0)),
+    ],
+    ids=repr,
+)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_ends_are_the_source_and_the_data(schedule, dtype):
     c = schedule(torch.tensor([0.0, 1.0], dtype=dtype))
@@ -74,6 +101,27 @@ def test_ends_of_the_diffusions_are_where_the_papers_leave_them():
 def test_variance_is_preserved(schedule, times):
     c = schedule(times)
     torch.testing.assert_close(c.alpha**2 + c.sigma**2, torch.ones_like(times), rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize("latent", [Brownian(1.7), SineSquared(0.9)], ids=repr)
+def test_trigonometric_leaves_the_variance_that_the_latent_does_not_take(latent, times):
+    c, (gamma, _) = Trigonometric(latent)(times), latent(times)
+    torch.testing.assert_close(c.alpha**2 + c.sigma**2 + gamma**2, torch.ones_like(times), rtol=1e-12, atol=0)
+    torch.testing.assert_close(Trigonometric(lambda t: (0 * t, 0 * t))(times), Cosine()(times), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("latent", [Brownian(2.0), SineSquared()], ids=repr)
+def test_trigonometric_refuses_a_latent_that_leaves_nothing(latent):
+    with pytest.raises(Incompatible, match="gamma reaches 1, expected < 1"):
+        Trigonometric(latent)
+
+
+def test_encoding_decoding_is_one_end_at_a_time(times):
+    c = EncodingDecoding()(times)
+    assert (c.alpha * c.sigma == 0).all()
+    assert not isinstance(EncodingDecoding(), Invertible)
+    half = EncodingDecoding()(torch.tensor([0.5], dtype=torch.float64))
+    torch.testing.assert_close(torch.stack(half), torch.zeros(4, 1, dtype=torch.float64), rtol=0, atol=1e-15)
 
 
 @pytest.mark.parametrize("schedule", [CondOT(), Polynomial(3), Cosine(), LinearVP(), VariancePreserving()], ids=repr)

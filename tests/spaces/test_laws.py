@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from pushforward.core import Smooth, Space, leaves, map_state
-from pushforward.spaces import Euclidean
+from pushforward.spaces import Euclidean, StudentT
 
-SPACES = [(Euclidean(), (3,)), (Euclidean(), (2, 4, 4))]
+SPACES = [(Euclidean(), (3,)), (Euclidean(), (2, 4, 4)), (Euclidean(StudentT(3.0)), (3,))]
 each = pytest.mark.parametrize(("space", "event"), SPACES, ids=str)
 
 

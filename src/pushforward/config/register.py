@@ -48,7 +48,7 @@ def kinds() -> Mapping[type, Mapping[str, type]]:
         Path: _named(paths, "Affine"),
         Schedule: _named(paths.schedules),
         Solver: _named(solvers, "Dopri5", "Euler", "Heun", "Midpoint", "RK4", "Tsit5"),
-        Space: _named(spaces),
+        Space: _named(spaces, "Euclidean"),
         TimeLaw: _named(objectives.times, "Beta", "LogitNormal", "ModeSD3", "Uniform"),
         Weight: _named(objectives.weights),
         nn.Module: _named(nets, "DiT", "MLP", "ResidualMLP", "UNet"),

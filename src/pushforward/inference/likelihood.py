@@ -44,7 +44,7 @@ def _density(source: Any, space: Space | None) -> Callable[[Tensor], Tensor]:
         f"log_prob integrates the flat divergence, which is not that of {type(space).__name__}; leave space=None",
         Incompatible,
     )
-    source = Euclidean() if source is None else source
+    source = (space or Euclidean()) if source is None else source
     density = getattr(source, "noise_log_prob", None) or getattr(source, "log_prob", None)
     if density is None:
         raise InvalidInput(
@@ -115,8 +115,8 @@ def log_prob(
     Args:
         field: Field, `field(x, t, cond)` shaped like `x`; rows must not depend on each other.
         x: Data `[B, *E]`.
-        source: Law at the source: anything with `log_prob(x) -> [B]`, a space (its noise), or None for a standard
-            normal.
+        source: Law at the source: anything with `log_prob(x) -> [B]`, a space (its noise), or None for the
+            noise of `space`, standard normal by default.
         solver: A step, such as `RK4()` or `Dopri5()`.
         times: Grid between source (its least time) and data (its greatest), in either order; 100 equal steps if None,
             from 1 to 0 or over the field's `span` where it has one. Where that ends before 1, what is given is the

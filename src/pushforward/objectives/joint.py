@@ -33,8 +33,8 @@ class Joint(nn.Module):
 
     Shapes: `pairs` as the coupling takes them; gives the objective's `Loss` with one more term, "penalty" (times
         lambda, so that the terms add up).
-    Raises: `Incompatible` at construction when the coupling makes no sense on the objective's path, or both drop
-        conditions; `InvalidInput` for the strength.
+    Raises: `Incompatible` at construction when the coupling makes no sense on the objective's path or with its
+        noise, or both drop conditions; `InvalidInput` for the strength.
 
     Example:
         >>> from pushforward.couplings import VariationalNoise
@@ -50,6 +50,13 @@ class Joint(nn.Module):
         self.objective: Any = objective
         self.strength = strength
         coupling.check(self.path)
+        reference = getattr(self.path.space, "reference", None)
+        require(
+            reference is None or not coupling.reads_noise,
+            f"{type(coupling).__name__} needs standard normal noise, but the path's space has {reference}; use "
+            "Euclidean() there",
+            Incompatible,
+        )
         own = getattr(coupling, "cond_drop", None)
         require(
             own is None or not getattr(objective, "cond_drop", 0.0),

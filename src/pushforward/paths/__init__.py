@@ -5,9 +5,20 @@ A path says where a row is at time t given its ends, and how it moves; it knows 
 
 from pushforward.paths import latents, schedules
 from pushforward.paths.affine import Affine
-from pushforward.paths.latents import Brownian, Constant
+from pushforward.paths.latents import Brownian, Constant, SineSquared
 from pushforward.paths.rescheduled import Rescheduled
-from pushforward.paths.schedules import CondOT, Cosine, LinearVP, Polynomial, VarianceExploding, VariancePreserving
+from pushforward.paths.schedules import (
+    CondOT,
+    Cosine,
+    EncodingDecoding,
+    KineticOptimal,
+    LinearVP,
+    Polynomial,
+    Trigonometric,
+    VarianceExploding,
+    VariancePreserving,
+    data_separation,
+)
 
 __all__ = [
     "Affine",
@@ -15,11 +26,16 @@ __all__ = [
     "CondOT",
     "Constant",
     "Cosine",
+    "EncodingDecoding",
+    "KineticOptimal",
     "LinearVP",
     "Polynomial",
     "Rescheduled",
+    "SineSquared",
+    "Trigonometric",
     "VarianceExploding",
     "VariancePreserving",
+    "data_separation",
     "latents",
     "schedules",
 ]

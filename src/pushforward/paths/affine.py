@@ -33,6 +33,7 @@ from pushforward.spaces import Euclidean
 __all__ = ["Affine"]
 
 TINY = 1e-12  # keeps 0/0 at the ends from becoming NaN; far below any coefficient that matters
+STEEPEST = 5e3  # where gamma' is held: a Brownian latent's diverges at both ends
 
 
 def _combine(a: Tensor, x: State, b: Tensor, y: State) -> State:
@@ -61,8 +62,9 @@ class Affine:
         space: Flat; an affine combination of points means nothing elsewhere.
 
     Shapes: anchors and states `[B, *E]` or mappings of such, times `[B]` in [0, 1].
-    Raises: `Incompatible` for a space that is not Euclidean, or a schedule or latent that cannot be called;
-        `InvalidInput` for ends of different shapes.
+    Raises: `Incompatible` for a space that is not Euclidean, a schedule or latent that cannot be called, or a path
+        whose alpha, sigma and gamma vanish together at t = 1/2, where all rows would meet (EncodingDecoding without
+        latent); `InvalidInput` for ends of different shapes.
 
     Example:
         >>> path = Affine(CondOT())
@@ -81,6 +83,15 @@ class Affine:
         require(
             isinstance(self.space, Euclidean),
             f"Affine adds points, which only Euclidean space allows; got {type(self.space).__name__}",
+            Incompatible,
+        )
+        half = torch.tensor([0.5], dtype=torch.float64)
+        gamma = 0.0 if self.latent is None else float(self.latent(half)[0])
+        c = self.schedule(half)
+        require(
+            max(abs(float(c.alpha)), abs(float(c.sigma)), abs(gamma)) > TINY,
+            f"with {type(self.schedule).__name__} and this latent alpha, sigma and gamma are all 0 at t = 1/2, where "
+            "nothing of the rows would be left; give a latent that is positive there, as SineSquared()",
             Incompatible,
         )
 
@@ -109,7 +120,8 @@ class Affine:
         if self.latent is None or point.latent is None:
             return u
         gamma, product = self.latent(point.t)
-        d_gamma = product / gamma.clamp_min(1e-4)  # gamma' diverges where gamma vanishes; held there
+        tiny = torch.finfo(gamma.dtype).tiny  # 0/0 is 0: a latent that vanishes smoothly is at rest where it does
+        d_gamma = (product / gamma.clamp_min(tiny)).clamp(-STEEPEST, STEEPEST)
         return map_state(lambda p, q: like(p + align(d_gamma, q) * q, p, q), u, point.latent)
 
     def estimate(self, u: State, x: State, t: Tensor) -> Estimate:

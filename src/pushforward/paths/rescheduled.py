@@ -27,8 +27,15 @@ class Rescheduled:
     The last form (derived: the ratio of d rho = W / sigma^2) is finite at both ends, where the textbook one is 0/0; the
     scale is taken from sigma in the noisy half and from alpha in the clean half for the same reason.
 
+    With a head it takes diffusion models to any affine path and back (Diff2Flow), exactly where their ratios overlap:
+    `Rescheduled(NetField(net, Noise(), Affine(old)), old, CondOT())` for a VP noise predictor, `Endpoint()` on
+    `VarianceExploding` for a denoiser D(x; sigma) of EDM that is asked at sigma_t. Networks of discrete timesteps come
+    in by `fields.adapters.from_diffusers`, as velocities of CondOT. What results is differentiable in the network's
+    weights: a module whose `forward` calls it is fine-tuned by `FlowMatching`.
+
     Source: Lipman et al., Flow Matching Guide and Code (2024), https://arxiv.org/abs/2412.06264, change of scheduler
-        after training; Shaul et al., Bespoke Solvers (ICLR 2024), https://arxiv.org/abs/2310.19075.
+        after training; Shaul et al., Bespoke Solvers (ICLR 2024), https://arxiv.org/abs/2310.19075; Schusterbauer et
+        al., Diff2Flow (CVPR 2025), https://arxiv.org/abs/2506.02221.
 
     Args:
         field: Velocity of x_t = alpha x1 + sigma x0; no latent noise, any coupling.
@@ -36,7 +43,8 @@ class Rescheduled:
         new: The schedule to sample with. Where its ratio lies below all of `old`'s (VP starts at 0.0066), the state is
             only rescaled.
 
-    Raises: `Incompatible` when `old` has no inverse, or `new` has none and the field ends before the schedule does.
+    Raises: `Incompatible` when `old` has no inverse, when the ratio of `new` does not rise (EncodingDecoding), or when
+        `new` has no inverse and the field ends before the schedule does.
 
     Example:
         >>> from pushforward.paths import CondOT
@@ -53,6 +61,13 @@ class Rescheduled:
         require(
             isinstance(self.old, Invertible),
             f"changing the schedule needs old.time_at_snr, which {type(self.old).__name__} does not have",
+            Incompatible,
+        )
+        c = self.new(torch.tensor([0.25, 0.5, 0.75], dtype=torch.float64))
+        require(
+            bool((c.wronskian > 0).all()),
+            f"alpha / sigma of {type(self.new).__name__} does not rise all the way from 0 to 1, so no old time has "
+            "the same ratio; give a schedule that mixes both ends, as CondOT()",
             Incompatible,
         )
         ends = span_of(self.field)

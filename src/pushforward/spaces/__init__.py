@@ -4,5 +4,6 @@ A space knows no paths, networks or solvers; anything that needs time or learnin
 """
 
 from pushforward.spaces.euclidean import Euclidean
+from pushforward.spaces.student_t import StudentT
 
-__all__ = ["Euclidean"]
+__all__ = ["Euclidean", "StudentT"]

@@ -6,8 +6,9 @@ from torch import Tensor
 
 from pushforward.paths.latents.brownian import Brownian
 from pushforward.paths.latents.constant import Constant
+from pushforward.paths.latents.sine_squared import SineSquared
 
-__all__ = ["Brownian", "Constant", "Latent"]
+__all__ = ["Brownian", "Constant", "Latent", "SineSquared"]
 
 
 @runtime_checkable

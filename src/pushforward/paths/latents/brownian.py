@@ -21,7 +21,8 @@ class Brownian:
     Source: Albergo, Boffi & Vanden-Eijnden, Stochastic Interpolants (2023), https://arxiv.org/abs/2303.08797.
 
     Args:
-        scale: Volatility of the bridge, in data units per square root of time, >= 0.
+        scale: Volatility of the bridge, in data units per square root of time, >= 0; the paper's sqrt(a t (1 - t)) has
+            scale = sqrt(a).
     """
 
     scale: float = 1.0

@@ -1,4 +1,4 @@
-"""Schedules: times to alpha, sigma and their derivatives, each with the inverse of its signal-to-noise ratio."""
+"""Schedules: times to alpha, sigma and their derivatives; where the ratio rises, with its inverse."""
 
 from typing import Protocol, runtime_checkable
 
@@ -7,19 +7,26 @@ from torch import Tensor
 from pushforward.core import Schedule
 from pushforward.paths.schedules.cond_ot import CondOT
 from pushforward.paths.schedules.cosine import Cosine
+from pushforward.paths.schedules.encoding_decoding import EncodingDecoding
+from pushforward.paths.schedules.kinetic_optimal import KineticOptimal, data_separation
 from pushforward.paths.schedules.linear_vp import LinearVP
 from pushforward.paths.schedules.polynomial import Polynomial
+from pushforward.paths.schedules.trigonometric import Trigonometric
 from pushforward.paths.schedules.variance_exploding import VarianceExploding
 from pushforward.paths.schedules.variance_preserving import VariancePreserving
 
 __all__ = [
     "CondOT",
     "Cosine",
+    "EncodingDecoding",
     "Invertible",
+    "KineticOptimal",
     "LinearVP",
     "Polynomial",
+    "Trigonometric",
     "VarianceExploding",
     "VariancePreserving",
+    "data_separation",
 ]
 
 
