@@ -6,6 +6,7 @@ no method brings its own. What is followed (networks, exact fields, guidance) an
 """
 
 from pushforward.solvers.adaptive import Adaptive
+from pushforward.solvers.brownian_path import BrownianPath
 from pushforward.solvers.controller import PI
 from pushforward.solvers.dopri5 import Dopri5
 from pushforward.solvers.euler import Euler
@@ -27,6 +28,7 @@ __all__ = [
     "SRA1",
     "Adaptive",
     "Brownian",
+    "BrownianPath",
     "Dopri5",
     "Euler",
     "EulerMaruyama",
