@@ -24,7 +24,8 @@ class SRA1:
 
     The last two terms are the integral of g dW for g linear in time. The mean of the path over the step needs the
     space-time Levy area H, which `BrownianPath` has and which is drawn otherwise. The step is not Gaussian unless b is
-    linear (there the strong order is 2), so there is no `Step.law`. Without noise it is Ralston's second-order method with nodes 0 and 3/4.
+    linear (there the strong order is 2), so there is no `Step.law`. Without noise it is Ralston's second-order method
+    with nodes 0 and 3/4.
 
     Source: Roessler, Runge-Kutta methods for the strong approximation of solutions of stochastic differential equations
         (SIAM J. Numer. Anal. 2010), https://doi.org/10.1137/09076636X, the scheme SRA1; I_(1,0) there is h Z.
