@@ -368,6 +368,16 @@ METHODS: tuple[Method, ...] = (
         recipe="moons",
     ),
     Method(
+        id="flow_sde_conversion",
+        family="sampler",
+        room="fields",
+        paper="Stochastic Interpolants: A Unifying Framework, https://arxiv.org/abs/2303.08797; Inference-Time Scaling "
+        "for Flow Models via Stochastic Generation and Rollover Budget Forcing, https://arxiv.org/abs/2503.19385",
+        summary="A flow with noise of any level, forwards or backwards, whose marginals stay those of the flow",
+        names=("FlowSDE",),
+        tests=("tests/fields/test_flow_sde.py", "tests/solvers/test_stochastic.py"),
+    ),
+    Method(
         id="guided_flows_cfg",
         family="guidance",
         room="guidance",

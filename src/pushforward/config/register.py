@@ -29,6 +29,9 @@ def _is_protocol(part: type) -> bool:
     return getattr(part, "_is_protocol", False)
 
 
+SOLVERS = ("Dopri5", "Euler", "EulerMaruyama", "Heun", "Midpoint", "RK4", "SRA1", "StochasticHeun", "Tsit5")
+
+
 @cache
 def kinds() -> Mapping[type, Mapping[str, type]]:
     """Slot (a Protocol or base class) -> the classes that may fill it, by name."""
@@ -47,7 +50,7 @@ def kinds() -> Mapping[type, Mapping[str, type]]:
         Objective: _named(objectives, "FlowMatching", "Joint"),
         Path: _named(paths, "Affine"),
         Schedule: _named(paths.schedules),
-        Solver: _named(solvers, "Dopri5", "Euler", "Heun", "Midpoint", "RK4", "Tsit5"),
+        Solver: _named(solvers, *SOLVERS),
         Space: _named(spaces, "Euclidean"),
         TimeLaw: _named(objectives.times, "Beta", "LogitNormal", "ModeSD3", "Uniform"),
         Weight: _named(objectives.weights),

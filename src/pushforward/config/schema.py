@@ -10,11 +10,13 @@ from typing import Any
 
 import torch
 import yaml
-from torch import nn
+from torch import Tensor, nn
 
 from pushforward.config.build import Partial, build, build_partial, describe
 from pushforward.config.register import parts_of
 from pushforward.core import (
+    AffinePath,
+    Cond,
     Coupling,
     Field,
     Incompatible,
@@ -22,15 +24,17 @@ from pushforward.core import (
     Objective,
     Path,
     Solver,
+    State,
     generator_from,
     nearest,
     require,
 )
 from pushforward.couplings import Independent, LearnedCoupling
 from pushforward.data import Loader
-from pushforward.objectives import FlowMatching
+from pushforward.fields import FlowSDE
+from pushforward.objectives import FlowMatching, Joint
 from pushforward.paths import Affine
-from pushforward.solvers import Heun
+from pushforward.solvers import Heun, Stochastic
 from pushforward.training import Training
 
 __all__ = ["Config", "Evaluation", "Sampling", "checked_guidance", "override", "parse", "read_yaml", "write_yaml"]
@@ -39,6 +43,11 @@ __all__ = ["Config", "Evaluation", "Sampling", "checked_guidance", "override", "
 LATE_NET = ("shape", "classes", "features")
 LATE_OBJECTIVE = ("path", *LATE_NET)
 LATE_GUIDANCE = ("field",)
+
+
+def _still(x: State, t: Tensor, cond: Cond = None) -> State:
+    """A field to ask what can be built around one."""
+    return x
 
 
 @dataclass(frozen=True)
@@ -50,6 +59,8 @@ class Sampling:
         steps: Steps from source to data, >= 1; adaptive solvers choose their own and use this for outputs only.
         guidance: None for none, a number w for classifier-free guidance with that scale, or a part of the guidance room
             without its `field`, e.g. `{type: CFGZeroStar, scale: 2.0}`.
+        eps: Noise of stochastic solvers, >= 0, in units of the path's own: eps(t) = eps sigma_t^2, so that it ends
+            where the score may diverge. Others do not read it.
 
     Raises: `InvalidInput` for no steps, and for a guidance that no field could be given to.
     """
@@ -57,9 +68,11 @@ class Sampling:
     solver: Solver = field(default_factory=Heun)
     steps: int = 50
     guidance: float | Partial | None = None
+    eps: float = 1.0
 
     def __post_init__(self) -> None:
         require(self.steps >= 1, f"sampling.steps: got {self.steps}, expected at least 1")
+        require(0 <= self.eps < math.inf, f"sampling.eps: got {self.eps}, expected a finite number >= 0")
         object.__setattr__(self, "guidance", checked_guidance(self.guidance, "sampling.guidance"))
 
 
@@ -89,7 +102,8 @@ class Config:
     `objective` waits for the path, `net` for the shapes of the data, and `data` until someone wants to load it; what is
     written of them is checked at once. An object in place of a `Partial` is taken as it is.
 
-    Raises: `Incompatible` for an objective that makes no sense on the path, or was built on another one.
+    Raises: `Incompatible` for an objective that makes no sense on the path, or was built on another one, and for a
+        stochastic solver where the score does not follow from the velocity.
     """
 
     data: Partial | Loader | None = None
@@ -117,6 +131,28 @@ class Config:
             f"the objective was built on {own}, but path is {self.path}; give one of the two",
             Incompatible,
         )
+
+        if isinstance(self.sampling.solver, Stochastic):
+            self.noised(_still, self.sampling.solver)
+
+    def noised(self, field: Field, solver: Stochastic) -> FlowSDE:
+        """`field` with the noise of `sampling.eps`, for a solver that draws.
+
+        Raises: `Incompatible` where the score does not follow from the velocity: for noise that is tied to the data,
+            and for paths that are not affine or have latent noise.
+        """
+        name, path = type(solver).__name__, self.path
+        objective = self.bound.part if isinstance(self.bound, Partial) else type(self.bound)
+        tied = type(self.coupling) if not isinstance(self.coupling, Independent) else objective
+        require(
+            tied is objective and not issubclass(objective, Joint),
+            f"{name} needs the score, which the velocity tells only where noise and data are independent, not under "
+            f"{tied.__name__}; use coupling: Independent, or a solver of flows such as Heun",
+            Incompatible,
+        )
+        if not isinstance(path, AffinePath):
+            raise Incompatible(f"{name} needs an affine path, got {type(path).__name__}; use a solver such as Heun")
+        return FlowSDE(field, lambda t: self.sampling.eps * path.coeffs(t).sigma.square(), path)
 
     @cached_property
     def bound(self) -> Any:

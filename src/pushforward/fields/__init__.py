@@ -7,9 +7,22 @@ not.
 from pushforward.fields import adapters
 from pushforward.fields.dirac import Dirac
 from pushforward.fields.endpoint import Endpoint
+from pushforward.fields.flow_sde import FlowSDE
 from pushforward.fields.net_field import NetEstimator, NetField
 from pushforward.fields.noise import Noise
+from pushforward.fields.normal import Normal
 from pushforward.fields.score import Score
 from pushforward.fields.velocity import Velocity
 
-__all__ = ["Dirac", "Endpoint", "NetEstimator", "NetField", "Noise", "Score", "Velocity", "adapters"]
+__all__ = [
+    "Dirac",
+    "Endpoint",
+    "FlowSDE",
+    "NetEstimator",
+    "NetField",
+    "Noise",
+    "Normal",
+    "Score",
+    "Velocity",
+    "adapters",
+]

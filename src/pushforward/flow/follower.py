@@ -13,17 +13,19 @@ from pushforward.core import (
     Cond,
     Field,
     Gen,
+    Incompatible,
     Solver,
     State,
     broadcast_time,
     map_state,
+    require,
     span_of,
     time_dtype,
 )
 from pushforward.couplings.learned import Gaussian
 from pushforward.flow.start_law import StartLaw
 from pushforward.inference import log_prob
-from pushforward.solvers import Solution, solve
+from pushforward.solvers import Heun, Solution, Stochastic, solve
 
 __all__ = ["Follower"]
 
@@ -38,11 +40,13 @@ class Follower:
         field: The learned velocity.
         config: Its path, and the steps and solver of those who do not say.
         objective: What the field was trained with; a learned source is in it.
+        noise: Whether the source is noise, not data.
     """
 
     field: Field
     config: Config
     objective: Any
+    noise: bool = True
 
     def __call__(
         self,
@@ -57,12 +61,22 @@ class Follower:
         save: bool = False,
     ) -> Solution:
         """The way of source draws `x` `[N, *E]` to the data, or with `reverse` of data to the source."""
-        times = self._times(steps, x)
-        grid = times.flip(0) if reverse else times
+        method = self._solver(solver, draws=generator is not None)
         field = guide(self.field, guidance, None if cond is None else self.objective)
-        method = self._solver(solver)
+        if isinstance(method, Stochastic):
+            require(
+                self.noise,
+                f"{type(method).__name__} needs the score, which the velocity tells only of flows from noise, and this "
+                "one starts from data; use a solver of flows such as Heun",
+                Incompatible,
+            )
+            field = self.config.noised(field, method)
+        times = self._times(field, steps, x)
+        grid = times.flip(0) if reverse else times
+        # rows of one Brownian path are told apart by their place in the batch
+        whole = isinstance(method, Stochastic) and method.brownian is not None
         parts: list[Solution] = []
-        for rows, given in _blocks(x, cond, x[0].numel()):
+        for rows, given in [(x, cond)] if whole else _blocks(x, cond, x[0].numel()):
             begin = rows if reverse else self._start(rows, times, given)
             part = solve(field, begin, grid, solver=method, cond=given, generator=generator, save=save)
             if reverse:
@@ -83,7 +97,7 @@ class Follower:
         generator: Gen = None,
     ) -> Tensor:
         """Log-density `[N]` of data `x` `[N, *E]`, in nats."""
-        times, method = self._times(steps, x).flip(0), self._solver(solver)
+        times, method = self._times(self.field, steps, x).flip(0), self._solver(solver, draws=False)
         numbers = x[0].numel()
         found: list[Tensor] = []
         for rows, given in _blocks(x, cond, numbers**2 if divergence == "exact" else numbers):
@@ -110,14 +124,24 @@ class Follower:
         """The law of a learned source; None where it is the space's own noise, or data."""
         return self.objective.source(cond) if hasattr(self.objective, "source") else None
 
-    def _times(self, steps: int | None, like: Tensor) -> Tensor:
-        low, high = span_of(self.field)
+    def _times(self, field: Field, steps: int | None, like: Tensor) -> Tensor:
+        low, high = span_of(field)
         number = self.config.sampling.steps if steps is None else steps
         return torch.linspace(low, high, number + 1, dtype=time_dtype(like), device=like.device)
 
-    def _solver(self, solver: Solver | str | None) -> Solver:
+    def _solver(self, solver: Solver | str | None, *, draws: bool) -> Solver:
+        """The solver that is asked for; where nothing may be drawn, the flow of the same marginals has a way back."""
         found: Any = self.config.sampling.solver if solver is None else solver
-        return build(found, Solver, "solver") if isinstance(found, str) else found
+        found = build(found, Solver, "solver") if isinstance(found, str) else found
+        if draws or not isinstance(found, Stochastic):
+            return found
+        require(
+            solver is None,
+            f"{type(found).__name__} draws noise, so it has no way back and no density; use a solver of flows such as "
+            "Heun",
+            Incompatible,
+        )
+        return Heun()
 
     def _landed(self, solution: Solution, field: Field, cond: Cond) -> Solution:
         """With a jump to E[x1 | x_t] where the field ends before 1: the last noise is taken away, not followed.

@@ -104,7 +104,7 @@ class Along:
         look = self._look(x, t)
         return average(look.r, look.velocities()).to(cast(Tensor, x).dtype)
 
-    def score(self, x: Float[Tensor, "b d"], t: Time) -> Float[Tensor, "b d"]:
+    def score(self, x: Float[Tensor, "b d"], t: Time, cond: Cond = None) -> Float[Tensor, "b d"]:
         """grad log p_t(x)."""
         look = self._look(x, t)
         return -average(look.r, look.q).to(x.dtype)
