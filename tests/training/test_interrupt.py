@@ -6,6 +6,14 @@ import pytest
 from pushforward.training.interrupt import deferred_interrupt
 
 
+@pytest.fixture(autouse=True)
+def heard():
+    """Shells start what runs in the background with Ctrl-C ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def press():
     signal.raise_signal(signal.SIGINT)  # in this thread and at once; what a process is sent may arrive later
 
