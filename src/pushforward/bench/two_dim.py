@@ -50,9 +50,9 @@ class TwoDim:
     these moons; `floor, the tutorial's draws` is another draw of `GridMoons`, out of reach for what starts from
     independent sources.
 
-    At the protocol's constant rate the last weights wander: within one run path energy moved between 7.3 and 8.1 from
-    one thousand steps to the next (sd 0.2, and W2 by 0.05), in torchcfm's loop as in ours, so that single seeds differ
-    by chance; the decay and the average of the recipe end that.
+    At the protocol's constant rate the last weights wander: within one run path energy moved between 7.2 and 8.0 from
+    one thousand steps to the next (sd 0.2), and from run to run W2 by 0.05, with a bare loop as with ours, so that
+    single seeds differ by chance; the decay and the average of the recipe end that.
 
     The protocol trains on `GridMoons` as the tutorial does, the shipped recipe (same network, batch and steps) on
     independent `Moons`.
