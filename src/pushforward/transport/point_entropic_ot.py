@@ -46,7 +46,7 @@ def point_entropic_ot(
               - \varepsilon \sum_{ij} a_i b_j \big[e^{(f_i + g_j - |x_i - y_j|^2)/\varepsilon} - 1\big]
 
     The same scalings with the same over-relaxation; in every iteration the kernel is made in blocks of a million
-    entries and forgotten, for about ten times the time that it takes from memory. There is no second stage: where the
+    entries and forgotten, for two to ten times the time that it takes from memory. There is no second stage: where the
     plan is nearly a permutation it raises. The value is differentiable in points and weights by the envelope theorem,
     the potentials are constants.
 

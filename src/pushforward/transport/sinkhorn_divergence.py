@@ -43,7 +43,7 @@ def sinkhorn_divergence(
 
     Differentiable in points and weights by the envelope theorem: a step of fitting costs three solves and no unrolling.
     Computed in float64. Squared distances of more than 8 million pairs are never held in memory: kernels are made
-    block by block in every iteration, O(n + m) memory for about ten times the time.
+    block by block in every iteration, O(n + m) memory for two to ten times the time.
 
     Source: Genevay, Peyre & Cuturi, Learning Generative Models with Sinkhorn Divergences (AISTATS 2018),
         https://arxiv.org/abs/1706.00292; Feydy et al., Interpolating between Optimal Transport and MMD using Sinkhorn
