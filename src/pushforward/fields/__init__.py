@@ -9,6 +9,7 @@ from pushforward.fields.dirac import Dirac
 from pushforward.fields.endpoint import Endpoint
 from pushforward.fields.flow_sde import FlowSDE
 from pushforward.fields.net_field import NetEstimator, NetField
+from pushforward.fields.net_map import NetMap
 from pushforward.fields.noise import Noise
 from pushforward.fields.normal import Normal
 from pushforward.fields.score import Score
@@ -20,6 +21,7 @@ __all__ = [
     "FlowSDE",
     "NetEstimator",
     "NetField",
+    "NetMap",
     "Noise",
     "Normal",
     "Score",

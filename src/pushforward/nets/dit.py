@@ -42,12 +42,13 @@ class DiT(nn.Module):
         shape: Event shape (channels, height, width).
         classes: Number of labels, for label conditions.
         features: Size of a vector condition.
+        times: 1, or 2 for flow maps: the network is told from when to when, and says the mean velocity between.
         patch: Side of a patch in pixels; divides height and width.
         width: Size of a token.
         depth: Number of blocks.
         heads: Attention heads; divides `width`.
 
-    Shapes: `x` `[B, C, H, W]`, `t` `[B]`; gives `[B, C, H, W]`.
+    Shapes: `x` `[B, C, H, W]`, `t` `[B]` (`[B, 2]` with two times); gives `[B, C, H, W]`.
     Raises: `InvalidInput` for events that are not images or not cut evenly by `patch`, sizes below 1, and states of
         another shape.
 
@@ -62,13 +63,15 @@ class DiT(nn.Module):
         *,
         classes: int | None = None,
         features: int | None = None,
+        times: int = 1,
         patch: int = 2,
         width: int = 128,
         depth: int = 4,
         heads: int = 4,
     ) -> None:
         super().__init__()
-        self.shape = check_sizes("DiT", shape, patch=patch, width=width, depth=depth, heads=heads)
+        self.shape = check_sizes("DiT", shape, patch=patch, width=width, depth=depth, heads=heads, times=times)
+        self.times = times
         require(len(self.shape) == 3, f"DiT got shape={list(shape)}, expected [channels, height, width]")
         channels, height, length = self.shape
         require(
@@ -77,7 +80,7 @@ class DiT(nn.Module):
         )
         require(width % heads == 0, f"DiT got width={width} and heads={heads}, expected heads to divide width")
         self.patch = patch
-        self.context = Context(width, classes=classes, features=features)
+        self.context = Context(width, classes=classes, features=features, times=times)
         self.first = nn.Linear(channels * patch**2, width)
         self.positions = nn.Parameter(0.02 * torch.randn(height // patch * (length // patch), width))
         self.blocks = nn.ModuleList(_Block(width, heads) for _ in range(depth))
@@ -85,10 +88,10 @@ class DiT(nn.Module):
         self.last = zeroed(nn.Linear(width, channels * patch**2))
 
     def forward(
-        self, x: Float[Tensor, "b c h w"], t: Float[Tensor, " b"], cond: Cond = None
+        self, x: Float[Tensor, "b c h w"], t: Float[Tensor, "b *times"], cond: Cond = None
     ) -> Float[Tensor, "b c h w"]:
         """The network's answer, shaped like `x`."""
-        check_events(x, t, self.shape)
+        check_events(x, t, self.shape, self.times)
         context = self.context(t, cond)
         h = self.first(self._cut(x)) + self.positions
         for block in self.blocks:

@@ -130,21 +130,24 @@ class ConditionEmbedding(nn.Module):
 
 
 class Context(nn.Module):
-    """Time and condition as one vector: the activated sum of their embeddings.
+    """Times and condition as one vector: the activated sum of their embeddings.
 
     Args:
         width: Size of the vector.
         classes: Number of labels, see `ConditionEmbedding`.
         features: Size of a vector condition, see `ConditionEmbedding`.
+        times: 1, or 2 for networks that are told from when to when: then the gap is embedded as well.
 
-    Shapes: `t` `[B]` and `cond` give `[B, width]`.
+    Shapes: `t` `[B]`, with two times `[B, 2]`, and `cond` give `[B, width]`.
     """
 
-    def __init__(self, width: int, *, classes: int | None = None, features: int | None = None) -> None:
+    def __init__(self, width: int, *, classes: int | None = None, features: int | None = None, times: int = 1) -> None:
         super().__init__()
         self.time = TimeEmbedding(width)
         self.condition = ConditionEmbedding(width, classes=classes, features=features)
+        self.gap = TimeEmbedding(width) if times == 2 else None
 
-    def forward(self, t: Float[Tensor, " b"], cond: Cond = None) -> Float[Tensor, "b width"]:
+    def forward(self, t: Float[Tensor, "b *times"], cond: Cond = None) -> Float[Tensor, "b width"]:
         """What modulates the layers of the larger networks."""
-        return nn.functional.silu(self.condition(self.time(t), cond))
+        told = self.time(t) if self.gap is None else self.time(t[:, 0]) + self.gap(t[:, 1] - t[:, 0])
+        return nn.functional.silu(self.condition(told, cond))

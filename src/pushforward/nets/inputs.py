@@ -11,20 +11,24 @@ __all__ = ["check_events", "check_sizes"]
 
 def check_sizes(net: str, shape: Sequence[int], **sizes: int) -> tuple[int, ...]:
     """`shape` as a tuple, when it and all `sizes` are positive; `InvalidInput` otherwise."""
+    require(sizes.get("times", 1) <= 2, f"{net} got times={sizes.get('times')}, expected 1, or 2 for flow maps")
     require(all(n >= 1 for n in shape), f"{net} got shape={list(shape)}, expected an event shape of positive sizes")
     for name, value in sizes.items():
         require(value >= 1, f"{net} got {name}={value}, expected at least 1")
     return tuple(shape)
 
 
-def check_events(x: Tensor, t: Tensor, shape: tuple[int, ...]) -> None:
-    """`InvalidInput` unless `x` is `[B, *shape]` and `t` `[B]`."""
+def check_events(x: Tensor, t: Tensor, shape: tuple[int, ...], times: int = 1) -> None:
+    """`InvalidInput` unless `x` is `[B, *shape]` and `t` `[B]`, or `[B, 2]` for two times."""
     require(
         tuple(x.shape[1:]) == shape,
         f"x has shape {list(x.shape)}, this network was built for [B, {', '.join(map(str, shape))}]; "
         "build it with the shape of one event, without the batch",
     )
-    require(
-        t.shape == x.shape[:1],
-        f"t has shape {list(t.shape)}, expected [{len(x)}] (one time per row); use core.broadcast_time(t, x)",
+    wanted = [len(x)] if times == 1 else [len(x), times]
+    hint = (
+        "(one time per row); use core.broadcast_time(t, x)"
+        if times == 1
+        else "(from and to, for every row): this network says mean velocities; use fields.NetMap(net)"
     )
+    require(list(t.shape) == wanted, f"t has shape {list(t.shape)}, expected {wanted} {hint}")

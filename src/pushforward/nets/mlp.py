@@ -30,7 +30,8 @@ class MLP(nn.Module):
 
     .. math:: W_{n+1}\, a(W_n \cdots a(W_1 [x, t] + b_1 + e(c)) \cdots + b_n) + b_{n+1}
 
-    The time enters as a plain number: under bf16 autocast it keeps 8 bits, where the other networks keep all.
+    The time, and with two times the gap, enters as a plain number: under bf16 autocast it keeps 8 bits, where the other
+    networks keep all.
 
     Source: with the defaults this is the network of torchcfm's tutorials
         (https://github.com/atong01/conditional-flow-matching), layer for layer, PyTorch's initialisation included.
@@ -39,11 +40,12 @@ class MLP(nn.Module):
         shape: Event shape.
         classes: Number of labels, for label conditions.
         features: Size of a vector condition.
+        times: 1, or 2 for flow maps: the network is told from when to when, and says the mean velocity between.
         width: Units of a hidden layer.
         depth: Number of hidden layers, >= 1.
         activation: gelu, relu, selu, silu, softplus or tanh; or a module class that is built without arguments.
 
-    Shapes: `x` `[B, *shape]`, `t` `[B]`; gives `[B, *shape]`.
+    Shapes: `x` `[B, *shape]`, `t` `[B]` (`[B, 2]` with two times); gives `[B, *shape]`.
     Raises: `InvalidInput` for unknown activations, sizes below 1 and states of another shape.
 
     Example:
@@ -57,25 +59,30 @@ class MLP(nn.Module):
         *,
         classes: int | None = None,
         features: int | None = None,
+        times: int = 1,
         width: int = 64,
         depth: int = 3,
         activation: str | type[nn.Module] = "selu",
     ) -> None:
         super().__init__()
-        self.shape = check_sizes("MLP", shape, width=width, depth=depth)
+        self.shape = check_sizes("MLP", shape, width=width, depth=depth, times=times)
+        self.times = times
         if isinstance(activation, str):
             require(
                 activation in _ACTIVATIONS, f"unknown activation {activation!r}, {nearest(activation, _ACTIVATIONS)}"
             )
             activation = _ACTIVATIONS[activation]
         size = math.prod(self.shape)
-        self.first = nn.Linear(size + 1, width)
+        self.first = nn.Linear(size + times, width)
         hidden = chain.from_iterable((activation(), nn.Linear(width, width)) for _ in range(depth - 1))
         self.rest = nn.Sequential(*hidden, activation(), nn.Linear(width, size))
         self.condition = ConditionEmbedding(width, classes=classes, features=features)
 
-    def forward(self, x: Float[Tensor, "b *e"], t: Float[Tensor, " b"], cond: Cond = None) -> Float[Tensor, "b *e"]:
+    def forward(
+        self, x: Float[Tensor, "b *e"], t: Float[Tensor, "b *times"], cond: Cond = None
+    ) -> Float[Tensor, "b *e"]:
         """The network's answer, shaped like `x`."""
-        check_events(x, t, self.shape)
-        h = self.first(torch.cat([x.flatten(1), t[:, None].to(x.dtype)], 1))
+        check_events(x, t, self.shape, self.times)
+        told = t[:, None] if self.times == 1 else torch.stack([t[:, 0], t[:, 1] - t[:, 0]], 1)
+        h = self.first(torch.cat([x.flatten(1), told.to(x.dtype)], 1))
         return self.rest(self.condition(h, cond)).reshape(x.shape)

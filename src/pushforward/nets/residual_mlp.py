@@ -30,11 +30,12 @@ class ResidualMLP(nn.Module):
         shape: Event shape; flattened inside.
         classes: Number of labels, for label conditions.
         features: Size of a vector condition.
+        times: 1, or 2 for flow maps: the network is told from when to when, and says the mean velocity between.
         width: Units of a block.
         depth: Number of blocks.
         context: Size of the embedding of time and condition.
 
-    Shapes: `x` `[B, *shape]`, `t` `[B]`; gives `[B, *shape]`.
+    Shapes: `x` `[B, *shape]`, `t` `[B]` (`[B, 2]` with two times); gives `[B, *shape]`.
     Raises: `InvalidInput` for sizes below 1 and states of another shape.
 
     Example:
@@ -48,14 +49,16 @@ class ResidualMLP(nn.Module):
         *,
         classes: int | None = None,
         features: int | None = None,
+        times: int = 1,
         width: int = 256,
         depth: int = 4,
         context: int = 128,
     ) -> None:
         super().__init__()
-        self.shape = check_sizes("ResidualMLP", shape, width=width, depth=depth, context=context)
+        self.shape = check_sizes("ResidualMLP", shape, width=width, depth=depth, context=context, times=times)
+        self.times = times
         size = math.prod(self.shape)
-        self.context = Context(context, classes=classes, features=features)
+        self.context = Context(context, classes=classes, features=features, times=times)
         self.first = nn.Linear(size, width)
         self.blocks = nn.ModuleList(
             nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width)) for _ in range(depth)
@@ -63,9 +66,11 @@ class ResidualMLP(nn.Module):
         self.modulation = zeroed(nn.Linear(context, (3 * depth + 2) * width))
         self.last = zeroed(nn.Linear(width, size))
 
-    def forward(self, x: Float[Tensor, "b *e"], t: Float[Tensor, " b"], cond: Cond = None) -> Float[Tensor, "b *e"]:
+    def forward(
+        self, x: Float[Tensor, "b *e"], t: Float[Tensor, "b *times"], cond: Cond = None
+    ) -> Float[Tensor, "b *e"]:
         """The network's answer, shaped like `x`."""
-        check_events(x, t, self.shape)
+        check_events(x, t, self.shape, self.times)
         *block, shift, scale = self.modulation(self.context(t, cond)).chunk(3 * len(self.blocks) + 2, dim=1)
         h = self.first(x.flatten(1))
         for k, layers in enumerate(self.blocks):

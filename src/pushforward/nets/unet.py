@@ -78,12 +78,13 @@ class UNet(nn.Module):
         shape: Event shape (channels, height, width); 8 to 64 pixels are what it is made for.
         classes: Number of labels, for label conditions.
         features: Size of a vector condition.
+        times: 1, or 2 for flow maps: the network is told from when to when, and says the mean velocity between.
         width: Channels of the finest level.
         multipliers: Channels of every level, in units of `width`; its length is the number of levels.
         blocks: Residual blocks of a level, on the way down and again on the way up.
         attention: Longest side, in pixels, at which attention runs; 0 for none.
 
-    Shapes: `x` `[B, C, H, W]`, `t` `[B]`; gives `[B, C, H, W]`.
+    Shapes: `x` `[B, C, H, W]`, `t` `[B]` (`[B, 2]` with two times); gives `[B, C, H, W]`.
     Raises: `InvalidInput` for events that are not images, sizes below 1 and states of another shape.
 
     Example:
@@ -97,18 +98,20 @@ class UNet(nn.Module):
         *,
         classes: int | None = None,
         features: int | None = None,
+        times: int = 1,
         width: int = 32,
         multipliers: Sequence[int] = (1, 2, 2),
         blocks: int = 1,
         attention: int = 8,
     ) -> None:
         super().__init__()
-        self.shape = check_sizes("UNet", shape, width=width, blocks=blocks, levels=len(multipliers))
+        self.shape = check_sizes("UNet", shape, width=width, blocks=blocks, levels=len(multipliers), times=times)
+        self.times = times
         require(len(self.shape) == 3, f"UNet got shape={list(shape)}, expected [channels, height, width]")
         require(min(multipliers) >= 1, f"UNet got multipliers={list(multipliers)}, expected each to be at least 1")
         channels, height, length = self.shape
         embedding = 4 * width
-        self.context = Context(embedding, classes=classes, features=features)
+        self.context = Context(embedding, classes=classes, features=features, times=times)
 
         levels = [width * m for m in multipliers]
         sides = [math.ceil(max(height, length) / 2**k) for k in range(len(levels))]
@@ -124,10 +127,10 @@ class UNet(nn.Module):
         self.last_norm, self.last = _norm(levels[0]), zeroed(nn.Conv2d(levels[0], channels, 3, padding=1))
 
     def forward(
-        self, x: Float[Tensor, "b c h w"], t: Float[Tensor, " b"], cond: Cond = None
+        self, x: Float[Tensor, "b c h w"], t: Float[Tensor, "b *times"], cond: Cond = None
     ) -> Float[Tensor, "b c h w"]:
         """The network's answer, shaped like `x`."""
-        check_events(x, t, self.shape)
+        check_events(x, t, self.shape, self.times)
         context = self.context(t, cond)
         h = self.first(x)
         skips: list[Tensor] = []

@@ -3,29 +3,48 @@
 An objective knows paths and heads, never data sets, solvers or the training loop.
 """
 
-from pushforward.objectives import times, weights
+from pushforward.objectives import flow_maps, times, weights
+from pushforward.objectives.align_your_flow import AlignYourFlow
+from pushforward.objectives.alpha_flow import AlphaFlow
+from pushforward.objectives.consistency_fm import ConsistencyFM
+from pushforward.objectives.consistency_training import ConsistencyTraining
+from pushforward.objectives.flow_maps import FlowMapMatching
 from pushforward.objectives.flow_matching import FlowMatching, Term
 from pushforward.objectives.joint import Joint
+from pushforward.objectives.mean_flow import MeanFlow
+from pushforward.objectives.modular_mean_flow import ModularMeanFlow
+from pushforward.objectives.shortcut import Shortcut
+from pushforward.objectives.split_mean_flow import SplitMeanFlow
 from pushforward.objectives.times import Antithetic, Beta, Independent, LogitNormal, ModeSD3, Stratified, Uniform
 from pushforward.objectives.weights import EndpointLoss, Likelihood, MinSNR, NoiseLoss, One, VelocityLoss
 
 __all__ = [
+    "AlignYourFlow",
+    "AlphaFlow",
     "Antithetic",
     "Beta",
+    "ConsistencyFM",
+    "ConsistencyTraining",
     "EndpointLoss",
+    "FlowMapMatching",
     "FlowMatching",
     "Independent",
     "Joint",
     "Likelihood",
     "LogitNormal",
+    "MeanFlow",
     "MinSNR",
     "ModeSD3",
+    "ModularMeanFlow",
     "NoiseLoss",
     "One",
+    "Shortcut",
+    "SplitMeanFlow",
     "Stratified",
     "Term",
     "Uniform",
     "VelocityLoss",
+    "flow_maps",
     "times",
     "weights",
 ]

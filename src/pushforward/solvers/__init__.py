@@ -14,6 +14,7 @@ from pushforward.solvers.euler_maruyama import EulerMaruyama
 from pushforward.solvers.heun import Heun
 from pushforward.solvers.increments import Brownian, Increment, Stochastic
 from pushforward.solvers.integrated import Integrated
+from pushforward.solvers.jump import Jump
 from pushforward.solvers.midpoint import Midpoint
 from pushforward.solvers.rk4 import RK4
 from pushforward.solvers.runge_kutta import Tableau
@@ -35,6 +36,7 @@ __all__ = [
     "Heun",
     "Increment",
     "Integrated",
+    "Jump",
     "Midpoint",
     "Solution",
     "Stochastic",
