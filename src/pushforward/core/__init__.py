@@ -21,6 +21,7 @@ from pushforward.core.protocols import (
     Smooth,
     Solver,
     Space,
+    at,
     span_of,
 )
 from pushforward.core.random import Gen, generator_from, rand, randn, randn_like, randperm
@@ -79,6 +80,7 @@ __all__ = [
     "State",
     "Step",
     "align",
+    "at",
     "batch_size",
     "broadcast_time",
     "cat_states",

@@ -26,6 +26,7 @@ __all__ = [
     "Smooth",
     "Solver",
     "Space",
+    "at",
     "span_of",
 ]
 
@@ -189,6 +190,11 @@ def span_of(*fields: Any) -> tuple[float, float]:
     """The times at which all of these fields are regular: their common `span`; a field without one has [0, 1]."""
     spans = [getattr(field, "span", (0.0, 1.0)) for field in fields]
     return (max(low for low, _ in spans), min(high for _, high in spans))
+
+
+def at(part: Any, progress: float) -> Any:
+    """The part at a share `progress` in [0, 1] of the training: what has a curriculum says by `at` what is due."""
+    return part.at(progress) if hasattr(part, "at") else part
 
 
 @runtime_checkable

@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from torch import Tensor, nn
 
-from pushforward.core import Cond, Field, Gen, Incompatible, Loss, Objective, Pairs, Path, require
+from pushforward.core import Cond, Field, Gen, Incompatible, Loss, Objective, Pairs, Path, at, require
 from pushforward.couplings import LearnedCoupling
 from pushforward.couplings.learned import Gaussian
 
@@ -82,8 +83,15 @@ class Joint(nn.Module):
 
     def forward(self, net: nn.Module | Callable[..., Tensor], batch: Pairs, *, generator: Gen = None) -> Loss:
         """The loss of `net` and of the coupling on a batch of pairs."""
+        return self._loss(net, batch, self.objective, generator=generator)
+
+    def at(self, progress: float) -> Callable[..., Loss]:
+        """The loss at a share `progress` of the training, where the objective changes on the way."""
+        return partial(self._loss, objective=at(self.objective, progress))
+
+    def _loss(self, net: Any, batch: Pairs, objective: Any, *, generator: Gen = None) -> Loss:
         pairs, penalty = self.coupling.pair_and_penalty(batch.x0, batch.x1, batch.cond, generator=generator)
-        loss = self.objective(net, pairs._replace(weight=batch.weight), generator=generator)
+        loss = objective(net, pairs._replace(weight=batch.weight), generator=generator)
         cost = Loss.mean({"penalty": self.strength * penalty}, batch.weight)
         return Loss(loss.value + cost.value, {**loss.terms, **cost.terms})
 

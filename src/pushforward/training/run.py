@@ -133,7 +133,7 @@ class Run:
         generator = generator_from(self.seed, "objective", *stream, device=runtime.device)
         # dropout cannot be handed a generator; seeded every step, the global one is a function of (seed, step), too
         runtime.ambient().manual_seed(generator.initial_seed() ^ 1)
-        loss: Loss = self.call(runtime.receive(pairs), generator)
+        loss: Loss = self.call(runtime.receive(pairs), generator, self.step / settings.steps)
         runtime.backward(loss.value)
         norm = _clip([p.grad for p in state.parameters if p.grad is not None], settings.gradient_clip)
         for group in state.optimizer.param_groups:
@@ -180,7 +180,7 @@ class Run:
                 pairs = validation.pairs(k, self.settings.batch_size, seed=seed)
                 generator = generator_from(seed, "objective", k, device=self.runtime.device)
                 # gradients stay on: some objectives take their own
-                loss = self.call(self.runtime.receive(pairs), generator)
+                loss = self.call(self.runtime.receive(pairs), generator, self.step / self.settings.steps)
                 losses.append(loss.value.detach())
             mean = self.runtime.agree(float(torch.stack(losses).mean()))
             self.state.best.offer(self.step, mean)

@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from pushforward.core import Gen, Loss, Objective, Pairs
+from pushforward.core import Gen, Loss, Objective, Pairs, at
 
 __all__ = ["TrainingStep"]
 
@@ -24,6 +24,6 @@ class TrainingStep(nn.Module):
         self.net = net
         self.objective = objective
 
-    def forward(self, pairs: Pairs, generator: Gen = None) -> Loss:
-        """The loss of one batch."""
-        return self.objective(self.net, pairs, generator=generator)
+    def forward(self, pairs: Pairs, generator: Gen = None, progress: float = 1.0) -> Loss:
+        """The loss of one batch, when a share `progress` of the training is done."""
+        return at(self.objective, progress)(self.net, pairs, generator=generator)

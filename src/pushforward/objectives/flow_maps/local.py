@@ -1,6 +1,6 @@
 """What a target is made from: an interval, the states at its start, and the network as it is."""
 
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -9,7 +9,7 @@ from pushforward.core import Cond, Field, Gen, Point, State, cat_states, map_sta
 from pushforward.fields import NetMap
 from pushforward.objectives.flow_maps.estimates import Estimated
 
-__all__ = ["Local", "Rule", "Target", "at"]
+__all__ = ["Local", "Rule", "Target"]
 
 
 class Local(NamedTuple):
@@ -66,8 +66,3 @@ class Rule(Protocol):
     def __call__(self, local: Local, *, generator: Gen = None) -> Target:
         """The target of every row."""
         ...
-
-
-def at(part: Any, progress: float) -> Any:
-    """The part at a share `progress` of the training, for those that change."""
-    return part.at(progress) if hasattr(part, "at") else part

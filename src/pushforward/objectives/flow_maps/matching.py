@@ -12,6 +12,7 @@ from pushforward.core import (
     Loss,
     Pairs,
     Path,
+    at,
     cat_states,
     drop_condition,
     leaves,
@@ -22,7 +23,7 @@ from pushforward.core import (
 from pushforward.fields import NetMap
 from pushforward.objectives.flow_maps.estimates import Conditional, VelocityEstimate
 from pushforward.objectives.flow_maps.interval import Intervals
-from pushforward.objectives.flow_maps.local import Local, Rule, Target, at
+from pushforward.objectives.flow_maps.local import Local, Rule, Target
 from pushforward.objectives.flow_maps.residual import Residual
 from pushforward.objectives.flow_maps.sorted_pair import SortedPair
 from pushforward.objectives.flow_maps.tangent import Tangent
