@@ -6,8 +6,10 @@ An objective knows paths and heads, never data sets, solvers or the training loo
 from pushforward.objectives import flow_maps, times, weights
 from pushforward.objectives.align_your_flow import AlignYourFlow
 from pushforward.objectives.alpha_flow import AlphaFlow
+from pushforward.objectives.c_rectified_flow import CRectifiedFlow
 from pushforward.objectives.consistency_fm import ConsistencyFM
 from pushforward.objectives.consistency_training import ConsistencyTraining
+from pushforward.objectives.convex import Convex, Power, Quadratic
 from pushforward.objectives.flow_maps import FlowMapMatching
 from pushforward.objectives.flow_matching import FlowMatching, Term
 from pushforward.objectives.joint import Joint
@@ -23,8 +25,10 @@ __all__ = [
     "AlphaFlow",
     "Antithetic",
     "Beta",
+    "CRectifiedFlow",
     "ConsistencyFM",
     "ConsistencyTraining",
+    "Convex",
     "EndpointLoss",
     "FlowMapMatching",
     "FlowMatching",
@@ -38,6 +42,8 @@ __all__ = [
     "ModularMeanFlow",
     "NoiseLoss",
     "One",
+    "Power",
+    "Quadratic",
     "Shortcut",
     "SplitMeanFlow",
     "Stratified",
