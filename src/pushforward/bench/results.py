@@ -14,8 +14,8 @@ __all__ = ["Result", "Results"]
 class Result(NamedTuple):
     """One number: `metric` of `method` on `case`, in `unit` ("" for none).
 
-    `seed` is None where no single seed made it; `source` says who measured: "ours", "published", a peer's name, or "reference" for an
-    independent run of the same benchmark.
+    `seed` is None where no single seed made it; `source` says who measured: "ours", "published", a peer's
+    name, or "reference" for an independent run of the same benchmark.
     """
 
     suite: str
