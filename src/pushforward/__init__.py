@@ -34,7 +34,9 @@ _NAMES = {
     "Pairs": "pushforward.core",
     "Solution": "pushforward.solvers",
     "adapters": "pushforward.fields",
+    "distil": "pushforward.flow",
     "log_prob": "pushforward.inference",
+    "reflow": "pushforward.flow",
     "solve": "pushforward.solvers",
 }
 
@@ -63,7 +65,7 @@ if TYPE_CHECKING:
     )
     from pushforward.core import Pairs
     from pushforward.fields import adapters
-    from pushforward.flow import Flow
+    from pushforward.flow import Flow, distil, reflow
     from pushforward.inference import log_prob
     from pushforward.solvers import Solution, solve
 

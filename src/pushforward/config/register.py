@@ -52,7 +52,7 @@ def kinds() -> Mapping[type, Mapping[str, type]]:
         Schedule: _named(paths.schedules),
         Solver: _named(solvers, *SOLVERS),
         Space: _named(spaces, "Euclidean"),
-        TimeLaw: _named(objectives.times, "Beta", "LogitNormal", "ModeSD3", "Uniform"),
+        TimeLaw: _named(objectives.times, "Beta", "Grid", "LogitNormal", "ModeSD3", "Uniform"),
         Weight: _named(objectives.weights),
         nn.Module: _named(nets, "DiT", "MLP", "ResidualMLP", "UNet"),
     }

@@ -7,5 +7,17 @@ report's, files and arguments the command line's.
 from pushforward.flow.evaluation import Evaluated, evaluate, usual_conditions
 from pushforward.flow.flow import Flow, resolve
 from pushforward.flow.frame import Frame
+from pushforward.flow.reflow import couples, distil, reflow, straightness
 
-__all__ = ["Evaluated", "Flow", "Frame", "evaluate", "resolve", "usual_conditions"]
+__all__ = [
+    "Evaluated",
+    "Flow",
+    "Frame",
+    "couples",
+    "distil",
+    "evaluate",
+    "reflow",
+    "resolve",
+    "straightness",
+    "usual_conditions",
+]

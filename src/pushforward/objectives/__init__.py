@@ -17,7 +17,7 @@ from pushforward.objectives.mean_flow import MeanFlow
 from pushforward.objectives.modular_mean_flow import ModularMeanFlow
 from pushforward.objectives.shortcut import Shortcut
 from pushforward.objectives.split_mean_flow import SplitMeanFlow
-from pushforward.objectives.times import Antithetic, Beta, Independent, LogitNormal, ModeSD3, Stratified, Uniform
+from pushforward.objectives.times import Antithetic, Beta, Grid, Independent, LogitNormal, ModeSD3, Stratified, Uniform
 from pushforward.objectives.weights import EndpointLoss, Likelihood, MinSNR, NoiseLoss, One, VelocityLoss
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "EndpointLoss",
     "FlowMapMatching",
     "FlowMatching",
+    "Grid",
     "Independent",
     "Joint",
     "Likelihood",
