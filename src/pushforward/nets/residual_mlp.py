@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from pushforward.core import Cond
 from pushforward.nets.embeddings import Context
-from pushforward.nets.inputs import check_events, check_sizes
+from pushforward.nets.inputs import check_events, check_sizes, widened
 from pushforward.nets.layers import modulate, zeroed
 
 __all__ = ["ResidualMLP"]
@@ -30,11 +30,12 @@ class ResidualMLP(nn.Module):
         shape: Event shape; flattened inside.
         classes: Number of labels, for label conditions.
         features: Size of a vector condition.
+        outputs: Quantities that the head asks for, side by side on the first event axis.
         width: Units of a block.
         depth: Number of blocks.
         context: Size of the embedding of time and condition.
 
-    Shapes: `x` `[B, *shape]`, `t` `[B]`; gives `[B, *shape]`.
+    Shapes: `x` `[B, *shape]`, `t` `[B]`; gives the same, with the first event axis `outputs` times as long.
     Raises: `InvalidInput` for sizes below 1 and states of another shape.
 
     Example:
@@ -48,12 +49,14 @@ class ResidualMLP(nn.Module):
         *,
         classes: int | None = None,
         features: int | None = None,
+        outputs: int = 1,
         width: int = 256,
         depth: int = 4,
         context: int = 128,
     ) -> None:
         super().__init__()
-        self.shape = check_sizes("ResidualMLP", shape, width=width, depth=depth, context=context)
+        self.shape = check_sizes("ResidualMLP", shape, outputs=outputs, width=width, depth=depth, context=context)
+        self.answer = widened(self.shape, outputs)
         size = math.prod(self.shape)
         self.context = Context(context, classes=classes, features=features)
         self.first = nn.Linear(size, width)
@@ -61,13 +64,13 @@ class ResidualMLP(nn.Module):
             nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width)) for _ in range(depth)
         )
         self.modulation = zeroed(nn.Linear(context, (3 * depth + 2) * width))
-        self.last = zeroed(nn.Linear(width, size))
+        self.last = zeroed(nn.Linear(width, outputs * size))
 
-    def forward(self, x: Float[Tensor, "b *e"], t: Float[Tensor, " b"], cond: Cond = None) -> Float[Tensor, "b *e"]:
-        """The network's answer, shaped like `x`."""
+    def forward(self, x: Float[Tensor, "b *e"], t: Float[Tensor, " b"], cond: Cond = None) -> Float[Tensor, "b *a"]:
+        """The network's answer."""
         check_events(x, t, self.shape)
         *block, shift, scale = self.modulation(self.context(t, cond)).chunk(3 * len(self.blocks) + 2, dim=1)
         h = self.first(x.flatten(1))
         for k, layers in enumerate(self.blocks):
             h = h + block[3 * k + 2] * layers(modulate(h, block[3 * k], block[3 * k + 1]))
-        return self.last(modulate(h, shift, scale)).reshape(x.shape)
+        return self.last(modulate(h, shift, scale)).reshape(len(x), *self.answer)

@@ -78,12 +78,13 @@ class UNet(nn.Module):
         shape: Event shape (channels, height, width); 8 to 64 pixels are what it is made for.
         classes: Number of labels, for label conditions.
         features: Size of a vector condition.
+        outputs: Quantities that the head asks for, side by side on the first event axis.
         width: Channels of the finest level.
         multipliers: Channels of every level, in units of `width`; its length is the number of levels.
         blocks: Residual blocks of a level, on the way down and again on the way up.
         attention: Longest side, in pixels, at which attention runs; 0 for none.
 
-    Shapes: `x` `[B, C, H, W]`, `t` `[B]`; gives `[B, C, H, W]`.
+    Shapes: `x` `[B, C, H, W]`, `t` `[B]`; gives `[B, outputs C, H, W]`.
     Raises: `InvalidInput` for events that are not images, sizes below 1 and states of another shape.
 
     Example:
@@ -97,13 +98,14 @@ class UNet(nn.Module):
         *,
         classes: int | None = None,
         features: int | None = None,
+        outputs: int = 1,
         width: int = 32,
         multipliers: Sequence[int] = (1, 2, 2),
         blocks: int = 1,
         attention: int = 8,
     ) -> None:
         super().__init__()
-        self.shape = check_sizes("UNet", shape, width=width, blocks=blocks, levels=len(multipliers))
+        self.shape = check_sizes("UNet", shape, outputs=outputs, width=width, blocks=blocks, levels=len(multipliers))
         require(len(self.shape) == 3, f"UNet got shape={list(shape)}, expected [channels, height, width]")
         require(min(multipliers) >= 1, f"UNet got multipliers={list(multipliers)}, expected each to be at least 1")
         channels, height, length = self.shape
@@ -121,12 +123,12 @@ class UNet(nn.Module):
         self.shrink = nn.ModuleList(nn.Conv2d(a, b, 3, stride=2, padding=1) for a, b in pairwise(levels))
         self.grow = nn.ModuleList(nn.Conv2d(b, a, 3, padding=1) for a, b in pairwise(levels))
         self.middle = _Stage(levels[-1], levels[-1], embedding, sides[-1] <= attention)
-        self.last_norm, self.last = _norm(levels[0]), zeroed(nn.Conv2d(levels[0], channels, 3, padding=1))
+        self.last_norm, self.last = _norm(levels[0]), zeroed(nn.Conv2d(levels[0], outputs * channels, 3, padding=1))
 
     def forward(
         self, x: Float[Tensor, "b c h w"], t: Float[Tensor, " b"], cond: Cond = None
-    ) -> Float[Tensor, "b c h w"]:
-        """The network's answer, shaped like `x`."""
+    ) -> Float[Tensor, "b a h w"]:
+        """The network's answer."""
         check_events(x, t, self.shape)
         context = self.context(t, cond)
         h = self.first(x)
