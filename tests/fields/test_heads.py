@@ -45,7 +45,8 @@ LATENT = [
 ]
 MIRROR = [Affine(Mirror(), Brownian(0.7)), Affine(Mirror(), SineSquared(0.8))]
 ALLOWED = [(head, path) for head in HEADS for path in [*map(Affine, SCHEDULES), *MORE]]
-ALLOWED += [(head, path) for head in (Velocity(), FlowAndScore(0.3)) for path in [*LATENT, *MIRROR]]
+ALLOWED += [(head, path) for head in (Velocity(), FlowAndScore(0.3, width=0)) for path in [*LATENT, *MIRROR]]
+ALLOWED += [(FlowAndScore(0.3), path) for path in [*LATENT[:-1], *MIRROR]]
 ALLOWED += [(LatentNoise(), path) for path in MIRROR]
 each_head = pytest.mark.parametrize("head", HEADS, ids=repr)
 each_schedule = pytest.mark.parametrize("schedule", SCHEDULES, ids=repr)

@@ -30,11 +30,12 @@ from pushforward.paths import (
 )
 
 F64 = torch.float64
+BLUR = Affine(Cosine(), Constant(0.3))
 PATHS = [
     Affine(CondOT(), Brownian(0.7)),
     Affine(Trigonometric(Brownian(1.3)), Brownian(1.3)),
     Affine(EncodingDecoding(), SineSquared()),
-    Affine(Cosine(), Constant(0.3)),
+    BLUR,
     Affine(Mirror(), SineSquared(0.8)),
 ]
 each_path = pytest.mark.parametrize("path", PATHS, ids=repr)
@@ -50,16 +51,19 @@ COUPLED = GaussianMixture(
 class Perfect(nn.Module):
     """Says with the exact ends and noise of a mixture what a head asks for."""
 
-    def __init__(self, exact, noise_only=False):
+    def __init__(self, exact, head):
         super().__init__()
-        self.exact, self.noise_only, self.calls = exact, noise_only, 0
+        self.exact, self.head, self.calls = exact, head, 0
 
     def forward(self, x, t, cond=None):
         self.calls += 1
         eta = self.exact.latent(x, t)
+        if isinstance(self.head, LatentNoise):
+            return eta
         c = self.exact.path.coeffs(t)
         motion = c.d_alpha[:, None] * self.exact.endpoint(x, t) + c.d_sigma[:, None] * self.exact.noise(x, t)
-        return eta if self.noise_only else stack(motion, eta)
+        spread = (t * (1 - t))[:, None]
+        return stack(motion, eta * (1 + self.head.width**2 / spread).sqrt())
 
 
 def points(n=64):
@@ -67,18 +71,22 @@ def points(n=64):
     return 2 * torch.randn(n, 2, generator=g, dtype=F64), 0.01 + 0.98 * torch.rand(n, generator=g, dtype=F64)
 
 
-@each_path
+@pytest.mark.parametrize(
+    ("path", "head"),
+    [(path, FlowAndScore(width=w)) for path in PATHS for w in (0.0, 0.3) if w == 0 or path is not BLUR],
+    ids=repr,
+)
 @pytest.mark.parametrize("mixture", [reference_mixture(), COUPLED], ids=["independent", "coupled"])
-def test_what_a_perfect_network_says_is_the_closed_form(path, mixture):
+def test_what_a_perfect_network_says_is_the_closed_form(path, head, mixture):
     """For any source and coupling: the latent noise is independent of both ends."""
     exact, (x, t) = mixture.along(path), points()
-    field = NetField(Perfect(exact), FlowAndScore(), path)
+    field = NetField(Perfect(exact, head), head, path)
     push = torch.linspace(-1, 1, len(t), dtype=F64)
     close = lambda a, b: torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-9)
     close(field(x, t), exact(x, t))
     close(field.score(x, t), exact.score(x, t))
     close(field.drift(x, t, None, push), exact(x, t) + push[:, None] * exact.score(x, t))
-    alone = NetField(Perfect(exact, noise_only=True), LatentNoise(), path)
+    alone = NetField(Perfect(exact, LatentNoise()), LatentNoise(), path)
     close(alone.score(x, t), exact.score(x, t))
     if path.schedule == Mirror():
         close(alone(x, t), exact(x, t))
@@ -86,7 +94,7 @@ def test_what_a_perfect_network_says_is_the_closed_form(path, mixture):
 
 def test_one_evaluation_tells_both():
     path = PATHS[0]
-    net = Perfect(reference_mixture().along(path))
+    net = Perfect(reference_mixture().along(path), FlowAndScore())
     sde, (x, t) = FlowSDE(NetField(net, FlowAndScore(), path), eps=0.3), points()
     drift = sde(x, t, direction=torch.ones_like(t))
     assert net.calls == 1
@@ -99,7 +107,7 @@ def test_velocity_and_score_may_be_learned_apart():
     """The velocity's own network beside a network of the noise, and two networks as one."""
     path, (x, t) = PATHS[0], points()
     exact = COUPLED.along(path)
-    noise = NetField(Perfect(exact, noise_only=True), LatentNoise(), path)
+    noise = NetField(Perfect(exact, LatentNoise()), LatentNoise(), path)
     apart = FlowSDE(NetField(Velocities(exact), Velocity(), path), eps=0.3, score=noise.score)
     whole = FlowSDE(exact, eps=0.3)
     direction = torch.where(t > 0.5, 1.0, -1.0).double()
@@ -117,14 +125,16 @@ class Velocities(nn.Module):
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, F64], ids=str)
+@pytest.mark.parametrize("head", [FlowAndScore(), FlowAndScore(width=0)], ids=repr)
 @each_path
-def test_what_any_network_says_is_finite_at_both_ends(path, dtype):
+def test_what_any_network_says_is_finite_at_both_ends(path, head, dtype):
     x, t = torch.ones(2, 3, dtype=dtype), torch.tensor([0.0, 1.0], dtype=dtype)
-    law = FlowAndScore().law(torch.full((2, 6), 0.3, dtype=dtype), x, t)
+    law = head.law(torch.full((2, 6), 0.3, dtype=dtype), x, t)
     for found in (
-        FlowAndScore().velocity(path, law, x, t),
-        FlowAndScore().score(path, law, x, t),
-        FlowAndScore().drift(path, law, x, t, torch.full_like(t, 0.4)),
+        law.loss(head.target(path, path.sample(Pairs((x, x)), t))),
+        head.velocity(path, law, x, t),
+        head.score(path, law, x, t),
+        head.drift(path, law, x, t, torch.full_like(t, 0.4)),
     ):
         assert found.isfinite().all()
         assert found.dtype == dtype
@@ -134,14 +144,15 @@ def test_what_any_network_says_is_finite_at_both_ends(path, dtype):
 @pytest.mark.parametrize("scale", [0.3, 0.8**0.5, 2.0])
 def test_the_bridge_starts_at_its_ends_as_it_is(scale, dtype):
     """With eps = scale^2 / 2 the noise has no say at the start of either equation, whatever a network says of it."""
-    path, x = Affine(CondOT(), Brownian(scale)), torch.ones(2, 1, dtype=dtype)
-    sde = FlowSDE(NetField(Says(torch.tensor([[5.0, 7.0]], dtype=dtype)), FlowAndScore(), path), eps=scale**2 / 2)
+    path, x, width = Affine(CondOT(), Brownian(scale)), torch.ones(2, 1, dtype=dtype), 0.2
+    net, head = Says(torch.tensor([[5.0, 7.0]], dtype=dtype)), FlowAndScore(width=width)
+    sde = FlowSDE(NetField(net, head, path), eps=scale**2 / 2)
     start, direction = torch.tensor([0.0, 1.0], dtype=dtype), torch.tensor([1.0, -1.0], dtype=dtype)
-    assert torch.equal(sde(x, start, direction=direction), torch.full_like(x, 5.0))
-    t = torch.tensor([0.2, 0.9], dtype=dtype)
-    factor = -scale * (t / (1 - t)).sqrt()
+    torch.testing.assert_close(sde(x, start, direction=direction), torch.full_like(x, 5.0), rtol=0, atol=1e-4)
+    t = torch.tensor([0.2, 1.0], dtype=dtype)
     found = sde(x, t, direction=torch.ones_like(t))
-    torch.testing.assert_close(found, (5 + 7 * factor)[:, None], rtol=1e-5, atol=1e-5)
+    factor = -scale * t / (t * (1 - t) + width**2).sqrt()  # sqrt(t / (1 - t)) times r, finite at 1
+    torch.testing.assert_close(found, (5 + 7 * factor)[:, None], rtol=1e-4, atol=1e-4)
 
 
 class Says(nn.Module):
@@ -156,25 +167,30 @@ class Says(nn.Module):
 def test_noise_that_vanishes_with_gamma_is_finite_at_the_ends():
     """eps ~ gamma^2: eps s = -gamma eta is 0 where gamma is, and the velocity is all that is left."""
     path = Affine(EncodingDecoding(), SineSquared())
-    field = NetField(Says(torch.tensor([[5.0, 7.0]])), FlowAndScore(), path)
+    field = NetField(Says(torch.tensor([[5.0, 7.0]])), FlowAndScore(width=0), path)
     x, t = torch.ones(3, 1), torch.tensor([0.0, 0.5, 1.0])
     drift = FlowSDE(field, lambda t: path.latent(t)[0].square())(x, t, direction=torch.ones(3))
     torch.testing.assert_close(drift, torch.tensor([[5.0], [5.0 - 7.0], [5.0]]), rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize(
-    ("path", "span"),
+    ("path", "alone", "both"),
     [
-        (PATHS[0], (1e-3, 1 - 1e-3)),
-        (PATHS[2], (1e-3, 1 - 1e-3)),
-        (PATHS[3], (0.0, 1.0)),  # a blur never vanishes
-        (Affine(CondOT(), lambda t: (t, t)), (1e-3, 1.0)),
+        (PATHS[0], (1e-3, 1 - 1e-3), (0.0, 1.0)),  # r / gamma is finite where both go like a root
+        (PATHS[2], (1e-3, 1 - 1e-3), (1e-3, 1 - 1e-3)),
+        (BLUR, (0.0, 1.0), None),  # never vanishes
+        (Affine(CondOT(), lambda t: (t, t)), (1e-3, 1.0), None),
     ],
     ids=["brownian", "sine", "constant", "one end"],
 )
-def test_ends_are_left_out_only_where_the_noise_vanishes(path, span):
-    assert NetField(nn.Identity(), FlowAndScore(), path).span == span
-    assert NetField(nn.Identity(), LatentNoise(), path).score.span == span
+def test_ends_are_left_out_only_where_the_noise_vanishes(path, alone, both):
+    assert NetField(nn.Identity(), LatentNoise(), path).score.span == alone
+    assert NetField(nn.Identity(), FlowAndScore(width=0), path).span == alone
+    if both is not None:
+        assert NetField(nn.Identity(), FlowAndScore(width=0.3), path).span == both
+    else:
+        with pytest.raises(Incompatible, match=r"takes eta to 0 at both ends, .*; use FlowAndScore\(width=0\)"):
+            NetField(nn.Identity(), FlowAndScore(width=0.3), path)
 
 
 def test_mappings_are_their_leaves():
@@ -193,7 +209,8 @@ def test_mappings_are_their_leaves():
     velocity = head.velocity(path, law, parts.x, t)
     torch.testing.assert_close(torch.cat([velocity["a"], velocity["b"]], 1), path.velocity(point))
     off = head.law({name: leaf + 1.0 for name, leaf in target.items()}, parts.x, t)
-    torch.testing.assert_close(off.loss(target), torch.full((8,), 1.5, dtype=F64))
+    share = t * (1 - t) / (t * (1 - t) + head.width**2)  # an answer that is off by 1 misses eta by r
+    torch.testing.assert_close(off.loss(target), 1 + 0.5 * share)
 
 
 def test_each_quantity_is_scored_by_itself():
@@ -221,7 +238,7 @@ def test_paths_without_latent_noise_are_refused(head):
 def test_noise_alone_is_no_velocity():
     x, t = points()
     with pytest.raises(Incompatible, match="latent noise alone does not tell a velocity; use FlowAndScore"):
-        NetField(Perfect(COUPLED.along(PATHS[0]), noise_only=True), LatentNoise(), PATHS[0])(x, t)
+        NetField(Perfect(COUPLED.along(PATHS[0]), LatentNoise()), LatentNoise(), PATHS[0])(x, t)
 
 
 def test_a_velocity_is_no_score():
@@ -236,7 +253,22 @@ def test_a_velocity_is_no_score():
         NetScore(NetField(nn.Identity(), Endpoint(), Affine()))
 
 
-@pytest.mark.parametrize("weight", [-1.0, float("nan"), float("inf")])
-def test_senseless_weights_are_refused(weight):
-    with pytest.raises(InvalidInput, match="FlowAndScore needs a finite weight >= 0"):
-        FlowAndScore(weight)
+@pytest.mark.parametrize("value", [-1.0, float("nan"), float("inf")])
+@pytest.mark.parametrize("name", ["weight", "width"])
+def test_senseless_numbers_are_refused(name, value):
+    with pytest.raises(InvalidInput, match=f"FlowAndScore needs a finite {name} >= 0"):
+        FlowAndScore(**{name: value})
+
+
+def test_the_loss_is_that_of_the_noise_whatever_the_width():
+    """The same eta costs the same; so the width decides only what the network has to be."""
+    path, g = PATHS[0], torch.Generator().manual_seed(0)
+    pairs = Pairs(tuple(torch.randn(64, 2, generator=g, dtype=F64) for _ in range(2)))
+    point = path.sample(pairs, torch.linspace(0.01, 0.99, 64, dtype=F64), generator=g)
+    exact = COUPLED.along(path)
+    losses = []
+    for head in (FlowAndScore(0.5, 0.0), FlowAndScore(0.5, 0.1), FlowAndScore(0.5, 2.0)):
+        law = head.law(Perfect(exact, head)(point.x, point.t), point.x, point.t)
+        losses.append(law.loss(head.target(path, point)))
+    for loss in losses[1:]:
+        torch.testing.assert_close(loss, losses[0], rtol=1e-10, atol=1e-12)

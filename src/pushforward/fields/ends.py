@@ -29,9 +29,10 @@ def regular(path: Path, *, alpha: bool = False, sigma: bool = False) -> tuple[fl
     return (0.0 if low else EDGE, 1.0 if high else 1.0 - EDGE)
 
 
-def regular_latent(path: Path) -> tuple[float, float]:
-    """The times at which what is divided by gamma is regular: without 1e-3 of time where it vanishes."""
-    gamma, _ = require_latent(path, "A score")(torch.tensor([0.0, 1.0], dtype=torch.float64))
+def regular_latent(path: Path, share: Callable[[Tensor], Tensor] = torch.ones_like) -> tuple[float, float]:
+    """The times at which `share` / gamma is regular: without 1e-3 of time where it diverges."""
+    t = torch.tensor([1e-9, 1 - 1e-9], dtype=torch.float64)
+    gamma = require_latent(path, "A score")(t)[0] / share(t)
     return (0.0 if gamma[0] >= EDGE else EDGE, 1.0 if gamma[1] >= EDGE else 1.0 - EDGE)
 
 

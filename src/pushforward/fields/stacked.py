@@ -22,7 +22,7 @@ class Stacked(NamedTuple):
     .. math:: \ell(m, y) = \sum_k w_k\, \tfrac1d \lVert m_k - y_k \rVert^2
 
     Shapes: `mean` and targets `[B, K C, ...]` (or mappings), the quantities side by side on the first event axis as
-        `stack` lays them; `weights` has one number for each. The loss is `[B]`.
+        `stack` lays them; `weights` has one for each, a number or `[B]`. The loss is `[B]`.
     Raises: `InvalidInput` for a mean that is not shaped like its target.
 
     Example:
@@ -31,7 +31,7 @@ class Stacked(NamedTuple):
     """
 
     mean: State
-    weights: tuple[float, ...]
+    weights: tuple[float | Tensor, ...]
 
     def split(self, x: State | None = None) -> tuple[State, ...]:
         """The quantities of `mean`, one by one; shaped like `x` where it is given."""
