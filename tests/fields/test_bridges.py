@@ -5,7 +5,6 @@ import math
 import pytest
 import torch
 
-from pushforward.core import align
 from pushforward.couplings import EntropicOT, ExactOT
 from pushforward.fields import FlowAndScore, FlowSDE
 from pushforward.nets import MLP
@@ -153,8 +152,8 @@ def trained(ends, steps, rows):
     g, roots = torch.Generator().manual_seed(0), torch.linalg.cholesky(ends).float()
     torch.manual_seed(0)
     net = MLP((len(ends[0]),), width=64, depth=2, activation="silu", outputs=2)
-    couple = EntropicOT(2 * SQUARE, relative=False, tolerance=1e-4)
-    objective = FlowMatching(PATH, FlowAndScore(), draw=Stratified())
+    couple = EntropicOT(2 * SQUARE, relative=False, tolerance=1e-3)
+    objective = FlowMatching(PATH, FlowAndScore(width=0.6), draw=Stratified())
     optimiser = torch.optim.Adam(net.parameters(), 1e-2)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
     for _ in range(steps):
@@ -168,40 +167,42 @@ def trained(ends, steps, rows):
 
 @pytest.mark.story
 @each_ends
-@torch.no_grad()
-def test_trained_bridges_reach_the_static_coupling_and_the_dynamic_marginals(ends):
-    """[SF]2M: covariances of the trained equation against the closed form, at 0, 1/4, 1/2, 3/4 and 1.
+def test_a_trained_bridge_has_the_static_coupling_and_the_dynamic_marginals(ends):
+    """[SF]2M: the covariances of the trained equation against the closed form, at 1/4, 1/2, 3/4 and 1.
 
-    A covariance estimated from n paths is off by its standard error; the chain of the exact field, on the same Brownian
-    path, by the discretisation, computed exactly above; and the trained chain by its distance r_t from that chain:
-    |E X'Y - E XY| <= r_t (E Y^2)^{1/2}, and twice that and r_t^2 for two factors. In r is what training leaves: the
-    network's error, and the bias of the plan of a batch, which the closed form does not have.
+    A covariance of n paths is off by its standard error; the chain of the exact drift, on the same Brownian path, by
+    its discretisation, which `chain` knows; and the trained chain by its distance r from that one, coordinate by
+    coordinate: |E X'Y - E XY| <= r (E Y^2)^(1/2). What training leaves is all in r, the error of the network and the
+    bias of plans between batches of 256 rows; it is to be a thirtieth of the source's unit at most.
     """
-    exact, d = bridge(ends), len(ends[0])
-    with torch.enable_grad():
-        field = trained(ends, steps=1500, rows=256)
-    n, grid = 20_000, torch.linspace(0, 1, 101, dtype=F64)
+    exact, d, n, steps = bridge(ends), len(ends[0]), 10_000, 128
+    field, grid = trained(ends, steps=1000, rows=256), torch.linspace(0, 1, steps + 1, dtype=F64)
     x0 = torch.randn(n, d, generator=torch.Generator().manual_seed(1), dtype=F64) @ torch.linalg.cholesky(ends[0]).mT
-    follow = lambda sde, x: solve(sde, x, grid, solver=EulerMaruyama(BrownianPath(0, depth=12)), save=True).xs
-    sde = FlowSDE(exact, eps=SQUARE / 2)
-    ideal = follow(sde, x0)
-    found = follow(FlowSDE(field, eps=SQUARE / 2), x0.float()).double()
-    distance = (found - ideal).square().mean(1).sqrt()  # r_t of every coordinate
-    exact_chain = chain(sde, ends[0], grid)
-    for k in (25, 50, 75, 100):
-        C = Moments.at(exact.mixture, PATH, grid[k, None]).covariance[0, 0]
-        G = align(1 - grid[k, None], ends[0]) * ends[0] + grid[k] * exact.mixture.cross[0].mT  # Cov(x_t, x_0)
-        r, (chain_C, chain_G) = distance[k], exact_chain[k]
-        assert (r < 0.05).all(), r
-        print(k, r)
-        for other, closed, through, slack in (
-            (found[k], C, chain_C, lambda r, sd: r[:, None] * sd + sd[:, None] * r + r[:, None] * r),
-            (x0, G, chain_G, lambda r, sd: r[:, None] * ends[0].diagonal().sqrt()),
+    B = matrices(FlowSDE(exact, eps=SQUARE / 2), grid, d)
+    # the drift of the exact bridge, v + eps s, as a velocity: its matrices are cheaper than its mixtures
+    ideal = FlowSDE(lambda x, t, cond: x @ B[int(steps * t[0])].mT, SQUARE / 2, score=lambda x, t, cond: 0 * x)
+
+    @torch.no_grad()
+    def follow(sde, x):
+        return solve(sde, x, grid, solver=EulerMaruyama(BrownianPath(0, depth=7)), save=True).xs.double()
+
+    found, other = follow(FlowSDE(field, eps=SQUARE / 2), x0.float()), follow(ideal, x0)
+    through = chain(FlowSDE(exact, eps=SQUARE / 2), ends[0], grid)
+    for k in (32, 64, 96, 128):
+        t = grid[k]
+        r = (found[k] - other[k]).square().mean(0).sqrt()
+        assert (r < 1 / 30).all()
+        C = Moments.at(exact.mixture, PATH, t[None]).covariance[0, 0]
+        G = (1 - t) * ends[0] + t * exact.mixture.cross[0].mT  # Cov(x_t, x_0): the latent noise is independent
+        wide, source = C.diagonal().sqrt(), ends[0].diagonal().sqrt()
+        for y, closed, chained, left in (
+            (found[k], C, through[k][0], torch.outer(r, wide) + torch.outer(wide, r) + torch.outer(r, r)),
+            (x0, G, through[k][1], torch.outer(r, source)),
         ):
-            products = found[k][:, :, None] * other[:, None, :]
-            error = 4 * products.std(0) / math.sqrt(n)
-            most = error + (through - closed).abs() + slack(r, C.diagonal().sqrt())
-            print((products.mean(0) - closed), most, error, (through - closed).abs())
+            products = found[k][:, :, None] * y[:, None, :]
+            most = 4 * products.std(0) / math.sqrt(n) + (chained - closed).abs() + left
             assert ((products.mean(0) - closed).abs() < most).all()
-    # the coupling is told from optimal transport and from independence
-    assert (products.mean(0) - exact.mixture.cross[0].mT).abs().max() < 0.2 * exact.mixture.cross.abs().max()
+    assert most.max() < 0.08  # of independence and of optimal transport neither is so near to G
+    assert exact.mixture.cross.abs().max() > 0.3
+    plan = ends[0] @ gaussian_ot(torch.zeros(d, dtype=F64), ends[0], torch.zeros(d, dtype=F64), ends[1]).matrix
+    assert (plan - exact.mixture.cross[0]).abs().max() > 0.25
