@@ -183,8 +183,8 @@ class AffineHead(Head, Protocol):
 class ScoreHead(Head, Protocol):
     """A head whose quantity tells grad log p_t as well, whatever the source and the coupling.
 
-    A head of which velocity and score both follow may have `drift(path, law, x, t, push)` besides: velocity + push
-    score, finite where they are not one by one; `push` `[B]`.
+    Of what may be there besides: `drift(path, law, x, t, push)` gives velocity + push score, `push` `[B]`, finite where
+    they are not one by one; `moves(path)` says whether a velocity follows at all.
     """
 
     def score(self, path: Path, law: Law, x: State, t: Tensor) -> State:

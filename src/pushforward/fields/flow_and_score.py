@@ -31,7 +31,8 @@ class FlowAndScore:
 
     .. math:: r_t = \sqrt{\frac{t (1 - t)}{t (1 - t) + w^2}}
 
-    after which velocity, score and drift of a Brownian bridge are finite on all of [0, 1].
+    after which velocity, score and drift of a Brownian bridge are finite on all of [0, 1]. That is eta itself for
+    w = 0, and for large w the score, times :math:`-w \varsigma`.
 
     With the coupling `EntropicOT(2 sigma**2, relative=False)` and the latent `Brownian(sigma)` this is [SF]2M, and
     `FlowSDE(field, sigma**2 / 2)` the Schroedinger bridge of volatility sigma; so it is the stochastic interpolant's
@@ -44,8 +45,8 @@ class FlowAndScore:
 
     Args:
         weight: What the loss of eta counts, that of u being 1; >= 0.
-        width: w: the width of the narrower end over the volatility of the noise, or somewhat less; 0 lets the network
-            say eta as it is, for latent noise that does not vanish at both ends.
+        width: w >= 0: best the width of the narrower end over the volatility of the noise, or somewhat less; 0 lets the
+            network say eta as it is, for latent noise that does not vanish at both ends.
 
     Shapes: the network gives `[B, 2 C, ...]` for states `[B, C, ...]`: u, then eta / r (`outputs=2` of the reference
         nets).

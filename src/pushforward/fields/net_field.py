@@ -18,13 +18,13 @@ class NetField:
 
     .. math:: v(x, t, c) = \mathrm{velocity}\big(\mathrm{law}(\mathrm{net}(x, t, c))\big)
 
+    Where the head tells a score (`FlowAndScore`, `LatentNoise`) the field has one, `score(x, t, cond)`; and where
+    velocity and score follow of one evaluation, `drift(x, t, cond, push)`, which is velocity + push score.
+
     Args:
         net: `net(x, t, cond)` gives what `head` asks for, `[B, *E]`.
         head: What the network says.
         path: What turns it into a velocity.
-
-    Where the head tells a score (`LatentNoise`, `FlowAndScore`), there is `score(x, t, cond)`, too; and where velocity
-    and score follow of one evaluation, `drift(x, t, cond, push)`, velocity + push score.
     """
 
     net: nn.Module
