@@ -112,3 +112,17 @@ def test_a_network_that_cannot_say_both_is_refused():
     config = type(config)(path=config.path, objective=config.objective, net=Partial(Plain, late=("shape",)))
     with pytest.raises(Incompatible, match=r"asks for 2 quantities at once, but Plain has no argument `outputs`"):
         config.net_for((2,))
+
+
+def test_what_the_head_asks_for_is_seen_through_a_learned_coupling():
+    config = parse(
+        {
+            "path": SETTINGS["path"],
+            "net": {"type": "MLP", "width": 8},
+            "objective": {"type": "Joint", "coupling": "VariationalNoise", "objective": SETTINGS["objective"]},
+        }
+    )
+    assert config.objective_for((3,)).outputs == 2
+    assert config.net_for((3,))(torch.zeros(4, 3), torch.zeros(4)).shape == (4, 6)
+    plain = type(config)(net=config.net)
+    assert plain.net_for((3,))(torch.zeros(4, 3), torch.zeros(4)).shape == (4, 3)
