@@ -41,7 +41,7 @@ class FlowAndScore:
     Source: Albergo, Boffi & Vanden-Eijnden, Stochastic Interpolants (2023), https://arxiv.org/abs/2303.08797; Tong et
         al., Simulation-free Schroedinger bridges via score and flow matching (AISTATS 2024),
         https://arxiv.org/abs/2307.03672. Differs: both regress v itself, and the latter :math:`\tfrac12\varsigma^2 s`,
-        with two networks, which `stack` makes one of.
+        with two networks; two that answer with `stack(a(x, t, cond), b(x, t, cond))` are one here, too.
 
     Args:
         weight: What the loss of eta counts, that of u being 1; >= 0.
