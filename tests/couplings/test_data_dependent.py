@@ -7,7 +7,8 @@ import torch
 
 from pushforward.core import InvalidInput, Point, rand, randn_like
 from pushforward.couplings import DataDependent
-from pushforward.paths import Affine
+from pushforward.oracles import GaussianMixture
+from pushforward.paths import Affine, Brownian
 
 
 def test_a_linear_map_gives_the_joint_gaussian(gen):
@@ -23,6 +24,48 @@ def test_a_linear_map_gives_the_joint_gaussian(gen):
     products = joint[:, :, None] * joint[:, None]
     assert ((products.mean(0) - exact).abs() < 4 * products.std(0) / math.sqrt(rows)).all()
     assert (joint.mean(0).abs() < 4 * joint.std(0) / math.sqrt(rows)).all()
+
+
+@pytest.mark.parametrize("path", [Affine(), Affine(latent=Brownian(0.4))], ids=["plain", "latent"])
+@pytest.mark.parametrize("told", [False, True], ids=["marginal", "given what is known"])
+def test_the_velocity_of_super_resolution_is_that_of_the_joint_gaussian(gen, path, told):
+    """x0 = U D x1 + s z from the means D x1 of pairs: E[(dx_t - v) f] = 0 for every f, within 4 standard errors.
+
+    v is the oracle's, for x0 and x1 jointly normal with Cov(x0, x1) = A S, A = U D; and for a network that is told
+    xi = D x1, of whom the ends are independent: x0 ~ N(U xi, s^2 I) and x1 ~ N(mu + S D^T (D S D^T)^-1 (xi - D mu),
+    S - S D^T (D S D^T)^-1 D S).
+    """
+    rows, s, eye = 40_000, 0.3, torch.eye(4).double()
+    down = torch.tensor([[0.5, 0.5, 0.0, 0.0], [0.0, 0.0, 0.5, 0.5]]).double()
+    up = 2 * down.T
+    factor = torch.tensor([[1.0, 0.0, 0.0, 0.0], [0.6, 0.7, 0.0, 0.0], [0.3, -0.4, 0.8, 0.0], [0.2, 0.0, 0.5, 0.4]])
+    factor, mu = factor.double(), torch.tensor([1.0, -1.0, 0.5, 2.0]).double()
+    S, A = factor @ factor.T, up @ down
+    coupling = DataDependent(
+        lambda x1, cond, *, generator=None: cond @ up.T + s * randn_like(x1, generator=generator),
+        lambda x1, cond, *, generator=None: x1 @ down.T,
+    )
+    x1 = mu + torch.randn(rows, 4, generator=gen).double() @ factor.T
+    pairs = coupling(torch.zeros_like(x1), x1, generator=gen)
+    t = 0.02 + 0.96 * torch.rand(rows, generator=gen).double()
+    point = path.sample(pairs, t, generator=gen)
+    gain = S @ down.T @ torch.linalg.inv(down @ S @ down.T)
+    if told:
+        rest = S - gain @ down @ S + 1e-10 * eye  # of rank 2, and the oracle wants the full one
+        ends = GaussianMixture(0 * mu[None], rest[None], source_covariances=(s**2 * eye)[None])
+        mean0, mean1 = pairs.cond @ up.T, mu + (pairs.cond - mu @ down.T) @ gain.T
+    else:
+        source = A @ S @ A.T + s**2 * eye
+        ends = GaussianMixture(0 * mu[None], S[None], source_covariances=source[None], cross=(A @ S)[None])
+        mean0, mean1 = A @ mu, mu
+    # a Gaussian's field moves with its means
+    shift = (1 - t[:, None]) * mean0 + t[:, None] * mean1
+    residual = path.velocity(point) - (ends.along(path)(point.x - shift, t) + mean1 - mean0)
+    seen = torch.cat([torch.ones_like(t)[:, None], t[:, None], point.x, (2 * point.x).sin()], 1)
+    if told:
+        seen = torch.cat([seen, pairs.cond], 1)
+    products = (residual[:, :, None] * seen[:, None]).flatten(1)
+    assert (products.mean(0).abs() < 4 * products.std(0) / math.sqrt(rows)).all()
 
 
 def mask(x1, cond, *, generator=None):

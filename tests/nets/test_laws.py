@@ -69,6 +69,18 @@ def test_answers_with_the_shape_and_dtype_of_the_state(case, sizes, cond, dtype)
 
 
 @every
+def test_several_quantities_lie_side_by_side_on_the_first_event_axis(case, perturbed):
+    net, (x, t) = perturbed(case.build(case.shape, outputs=3)), draws(case)
+    out = net(x, t)
+    assert out.shape == (B, 3 * case.shape[0], *case.shape[1:])
+    parts = out.chunk(3, 1)
+    assert all(not torch.equal(parts[0], part) for part in parts[1:])
+    assert net(x[:0], t[:0]).shape == (0, *out.shape[1:])
+    with pytest.raises(InvalidInput, match="outputs=0, expected at least 1"):
+        case.build(case.shape, outputs=0)
+
+
+@every
 def test_the_batch_may_be_one_row_or_none(case, perturbed):
     net, (x, t) = perturbed(case.build(case.shape)), draws(case)
     assert net(x[:1], t[:1]).shape == (1, *case.shape)

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from pushforward.core import Incompatible, InvalidInput, Pairs
-from pushforward.fields import Endpoint, Noise, Score, Velocity
+from pushforward.fields import Endpoint, FlowAndScore, LatentNoise, NetField, Noise, Score, Velocity, stack
 from pushforward.objectives import (
     EndpointLoss,
     FlowMatching,
@@ -215,6 +215,128 @@ def test_dropped_conditions_become_null_with_the_stated_rate():
     share = (seen[0] == -1).double().mean()
     assert abs(share - 0.25) < 4 * math.sqrt(0.25 * 0.75 / 4000)
     assert set(seen[0].tolist()) == {-1, 1}
+
+
+LATENT = Affine(CondOT(), Brownian(0.8))
+
+
+class Row(nn.Module):
+    """Says one row of numbers, whatever it is asked."""
+
+    def __init__(self, *values):
+        super().__init__()
+        self.row = nn.Parameter(torch.tensor(values, dtype=torch.float64))
+
+    def forward(self, x, t, cond=None):
+        return self.row.expand(len(x), -1)
+
+
+def gradients(objective, repeats, rows):
+    """Gradients of the constant network 0, one for every repeat."""
+    found = []
+    for k in range(repeats):
+        net = Row(*[0.0] * 2 * objective.outputs)
+        objective(net, batch_of(rows, k), generator=seeded(10_000 + k)).value.backward()
+        found.append(net.row.grad)
+    return torch.stack(found)
+
+
+def test_both_signs_take_the_noise_out_of_the_gradient():
+    """At a fixed time near the end and for equal evaluations: the constant network's gradient is v_hat - dx_t.
+
+    Of n draws it has the variance (Var u + gamma'^2) / n in every coordinate, up to the factor 2 / d = 1 of the mean
+    over coordinates; of n / 2 pairs of signs Var u / (n / 2), in which gamma'^2 = 158 is gone.
+    """
+    t, n, repeats = 1e-3, 64, 400
+    plain = FlowMatching(LATENT, times=Uniform(t, t + 1e-9))
+    paired = FlowMatching(LATENT, times=Uniform(t, t + 1e-9), both_signs=True)
+    one, two = gradients(plain, repeats, n), gradients(paired, repeats, n // 2)
+    within = batch_of(200_000).x1.var(0) + 1.0  # x1 - x0
+    gamma, product = LATENT.latent(torch.tensor([t], dtype=torch.float64))
+    error = 4 * math.sqrt(2 / (repeats - 1))  # of a variance, relative
+    assert ((one.var(0) / ((within + (product / gamma) ** 2) / n) - 1).abs() < error).all()
+    assert ((two.var(0) / (within / (n / 2)) - 1).abs() < error).all()
+    # both are unbiased: the mean of dx_t is that of x1 - x0
+    for found in (one, two):
+        gap = found.mean(0) + reference_mixture().sample_pairs(200_000, generator=seeded(1)).x1.mean(0)
+        assert (gap.abs() < 4 * (found.std(0) / math.sqrt(repeats) + within.sqrt() / math.sqrt(200_000))).all()
+
+
+@pytest.mark.parametrize("head", [Velocity(), FlowAndScore(0.5), LatentNoise()], ids=repr)
+def test_both_signs_leave_the_minimiser(head):
+    """The exact answer stays stationary, along directions that both signs feel differently."""
+    exact = reference_mixture().along(LATENT)
+
+    def answer(x, t, cond=None):
+        motion = exact.endpoint(x, t) - exact.noise(x, t)
+        noise = exact.latent(x, t)
+        return {Velocity: exact(x, t), FlowAndScore: stack(motion, noise), LatentNoise: noise}[type(head)]
+
+    slopes = []
+    for k in range(60):
+        h = torch.zeros(3, dtype=torch.float64, requires_grad=True)
+
+        def bumped(x, t, cond=None, h=h):
+            y = answer(x, t)
+            bumps = torch.stack([torch.ones_like(y), (3 * y).sin(), y * t[:, None]])
+            return y + (h[:, None, None] * bumps).sum(0)
+
+        objective = FlowMatching(LATENT, head, times=Uniform(0.02, 0.98), both_signs=True)
+        objective(bumped, batch_of(500, k), generator=seeded(10_000 + k)).value.backward()
+        slopes.append(h.grad)
+    slopes = torch.stack(slopes)
+    assert (slopes.mean(0).abs() < 4 * slopes.std(0) / math.sqrt(len(slopes))).all()
+
+
+def test_both_signs_are_the_mean_of_either():
+    """With conditions, weights and terms that belong to their rows."""
+    pairs = batch_of(32)._replace(cond=torch.arange(32), weight=torch.linspace(0, 1, 32, dtype=torch.float64))
+    seen = []
+
+    def net(x, t, cond):
+        seen.append((x, t, cond))
+        return (2 * x).sin() * cond[:, None]
+
+    both = FlowMatching(LATENT, both_signs=True)(net, pairs, generator=seeded(0)).value
+    ((x, t, cond),) = seen
+    assert x.shape == (64, 2)
+    assert torch.equal(t[:32], t[32:])
+    assert torch.equal(cond[:32], cond[32:])
+    torch.testing.assert_close((x[:32] + x[32:]) / 2, (1 - t[:32, None]) * pairs.x0 + t[:32, None] * pairs.x1)
+    plain = FlowMatching(LATENT)(net, pairs, generator=seeded(0)).value
+    point = LATENT.sample(pairs, t[:32])._replace(x=x[:32])
+    gamma = LATENT.latent(t[:32])[0][:, None]
+    point = point._replace(latent=(x[:32] - x[32:]) / (2 * gamma))
+    other = LATENT.mirrored(point)
+    rows = (net(other.x, t[:32], pairs.cond) - LATENT.velocity(other)).square().mean(1)
+    torch.testing.assert_close(both, (plain + (rows * pairs.weight).mean()) / 2)
+
+
+def test_both_signs_need_latent_noise():
+    with pytest.raises(Incompatible, match=r"both_signs is about latent noise, which Affine.* does not have"):
+        FlowMatching(both_signs=True)
+
+
+def test_the_velocity_loss_at_its_optimum_is_minus_half_the_energy():
+    """L_v = E[|v|^2 / 2 - dx_t . v], which is half the regression loss less E|dx_t|^2 / 2."""
+    exact = reference_mixture().along(LATENT)
+    pairs, t = batch_of(100_000), Uniform(0.05, 0.95).quantile(torch.linspace(0, 1, 100_000, dtype=torch.float64))
+    point = LATENT.sample(pairs, t, generator=seeded(1))
+    motion, v = LATENT.velocity(point), exact(point.x, t)
+    regression = Velocity().law(v, point.x, t).loss(Velocity().target(LATENT, point)) * 2  # a mean over 2 coordinates
+    rows = (regression - motion.square().sum(1)) / 2 + v.square().sum(1) / 2
+    assert abs(rows.mean()) < 4 * rows.std() / math.sqrt(len(rows))
+
+
+def test_the_objective_says_how_many_quantities_it_asks_for():
+    assert FlowMatching().outputs == 1
+    assert FlowMatching(LATENT, FlowAndScore()).outputs == 2
+    objective = FlowMatching(LATENT, FlowAndScore(0.3))
+    net = Row(0.0, 0.0, 0.0, 0.0)
+    loss = objective(net, batch_of(16), generator=seeded(0))
+    loss.value.backward()
+    assert net.row.grad.abs().min() > 0
+    assert objective.field(net) == NetField(net, FlowAndScore(0.3), LATENT)
 
 
 def test_further_terms_share_the_forward_pass():

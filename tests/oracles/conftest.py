@@ -18,6 +18,7 @@ from pushforward.paths import (
     EncodingDecoding,
     KineticOptimal,
     LinearVP,
+    Mirror,
     Polynomial,
     SineSquared,
     Trigonometric,
@@ -83,6 +84,10 @@ PATHS = {
     "SineSquared": Affine(CondOT(), SineSquared(0.8)),
     "Trigonometric": Affine(Trigonometric(Brownian(1.3)), Brownian(1.3)),
     "EncodingDecoding": Affine(EncodingDecoding(), SineSquared()),
+    "LinearVP, Brownian": Affine(LinearVP(), Brownian(0.6)),
+    "VariancePreserving, SineSquared": Affine(VariancePreserving(), SineSquared(0.5)),
+    "Trigonometric, SineSquared": Affine(Trigonometric(SineSquared(0.9)), SineSquared(0.9)),
+    "Mirror": Affine(Mirror(), Brownian(0.7)),
     "stand-in": StandIn(),
 }
 

@@ -17,6 +17,7 @@ from pushforward.paths import (
     EncodingDecoding,
     KineticOptimal,
     LinearVP,
+    Mirror,
     Polynomial,
     Rescheduled,
     SineSquared,
@@ -43,6 +44,7 @@ PATHS = [Affine(s) for s in SCHEDULES] + [
     Affine(CondOT(), latent=SineSquared(0.8)),
     Affine(Trigonometric(Brownian(1.3)), latent=Brownian(1.3)),
     Affine(EncodingDecoding(), latent=SineSquared()),
+    Affine(Mirror(), latent=Brownian(0.7)),
 ]
 
 
@@ -114,6 +116,30 @@ def test_ends_meet_the_anchors(path):
     for end, anchor in [(0.0, pairs.x0), (1.0, pairs.x1)]:
         x = path.sample(pairs, torch.full((16,), end, dtype=torch.float64)).x
         torch.testing.assert_close(x, anchor, rtol=0, atol=1e-15)
+
+
+def test_a_mirror_starts_and_ends_at_the_data():
+    pairs = pairs_of(2)
+    for end in (0.0, 1.0):
+        x = Affine(Mirror(), Brownian(0.7)).sample(pairs, torch.full((16,), end, dtype=torch.float64)).x
+        assert torch.equal(x, pairs.x1)
+
+
+@each_path
+def test_the_mirrored_draw_has_the_other_sign_of_the_same_noise(path):
+    pairs, t = pairs_of(2, 3), torch.linspace(0.05, 0.95, 16, dtype=torch.float64)
+    point = path.sample(pairs, t, generator=torch.Generator().manual_seed(3))
+    other = path.mirrored(point)
+    c = path.coeffs(t)
+    ends = align(c.alpha, point.x) * pairs.x1 + align(c.sigma, point.x) * pairs.x0
+    torch.testing.assert_close((point.x + other.x) / 2, ends, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(
+        (path.velocity(point) + path.velocity(other)) / 2, path.velocity(point._replace(latent=None))
+    )
+    if path.latent is not None:
+        assert torch.equal(other.latent, -point.latent)
+        again = path.mirrored(other)
+        torch.testing.assert_close(again.x, point.x, rtol=1e-12, atol=1e-12)
 
 
 def test_latent_noise_vanishes_at_the_ends_of_a_bridge_and_not_of_a_blur():

@@ -34,6 +34,13 @@ def test_latents_are_finite_at_the_ends_and_bridges_vanish_there(latent, dtype):
     assert isinstance(latent, Constant) or (gamma == 0).all()
 
 
+def test_the_level_of_a_brownian_bridge_is_that_of_its_diffusion():
+    t = torch.tensor([0.0, 0.3, 1.0], dtype=torch.float64)
+    assert torch.equal(Brownian(3.0).level(t), torch.full_like(t, 4.5))
+    # d/dt gamma^2 = 2 level (1 - 2t): at the start the bridge spreads like Brownian motion of this diffusion
+    torch.testing.assert_close(2 * Brownian(3.0)(t)[1], 2 * Brownian(3.0).level(t) * (1 - 2 * t))
+
+
 def test_widths_at_half_time():
     half = torch.tensor([0.5], dtype=torch.float64)
     torch.testing.assert_close(Brownian(3.0)(half)[0], torch.tensor([1.5], dtype=torch.float64))

@@ -11,6 +11,7 @@ from pushforward.paths import (
     EncodingDecoding,
     KineticOptimal,
     LinearVP,
+    Mirror,
     Polynomial,
     SineSquared,
     Trigonometric,
@@ -42,7 +43,7 @@ def times():
     return torch.linspace(0.001, 0.999, 257, dtype=torch.float64)
 
 
-@pytest.mark.parametrize("schedule", [*SCHEDULES, EncodingDecoding()], ids=repr)
+@pytest.mark.parametrize("schedule", [*SCHEDULES, EncodingDecoding(), Mirror()], ids=repr)
 def test_derivatives_are_those_of_the_coefficients(schedule, times):
     c = schedule(times)
     one = torch.ones_like(times)

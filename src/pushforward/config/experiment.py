@@ -108,14 +108,9 @@ class Experiment:
     def net(self) -> nn.Module:
         """A new network for the data's shapes; its first weights depend on the seed alone."""
         data = self.dataset
-        given = self.config.net
-        if isinstance(given, nn.Module):
-            return given
-        require(given is not None, "the configuration names no net; add one, e.g. `net: ResidualMLP`")
-        assert given is not None
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.config.seed)
-            return given(shape=data.shape, classes=data.classes, features=data.features)
+            return self.config.net_for(data.shape, data.classes, data.features)
 
     def objective(self) -> Objective:
         """What is minimised. One with weights of its own is new, as the net is.

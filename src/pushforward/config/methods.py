@@ -71,6 +71,28 @@ METHODS: tuple[Method, ...] = (
         recipe="moons",
     ),
     Method(
+        id="stochastic_interpolant",
+        family="head",
+        room="fields",
+        paper="Stochastic Interpolants: A Unifying Framework, https://arxiv.org/abs/2303.08797",
+        summary="Velocity, latent noise and score of x_t = alpha x1 + sigma x0 + gamma z, learned together or apart",
+        names=("FlowAndScore", "LatentNoise", "NetScore", "FlowSDE"),
+        tests=("tests/fields/test_latent_heads.py", "tests/fields/test_bridges.py", "tests/paths/test_affine.py"),
+        recipe="bridge",
+    ),
+    Method(
+        id="sb_cfm_sf2m",
+        family="head",
+        room="fields",
+        paper="Simulation-free Schroedinger bridges via score and flow matching, https://arxiv.org/abs/2307.03672; "
+        "Improving and Generalizing Flow-Based Generative Models with Minibatch Optimal Transport, "
+        "https://arxiv.org/abs/2302.00482",
+        summary="Schroedinger bridges: entropic pairs, Brownian bridges between them, velocity and score from one net",
+        names=("FlowAndScore",),
+        tests=("tests/fields/test_bridges.py", "tests/flow/test_bridges.py"),
+        recipe="bridge",
+    ),
+    Method(
         id="prediction_conversions",
         family="head",
         room="fields",

@@ -43,7 +43,7 @@ def kinds() -> Mapping[type, Mapping[str, type]]:
         Draw: _named(objectives.times, "Antithetic", "Independent", "Stratified"),
         Field: _named(guidance, "CFGZeroStar", "ClassifierFree", "Interval"),  # Autoguidance needs a second model
         Guidance: _named(guidance, "CFGZeroStar", "ClassifierFree"),
-        Head: _named(fields, "Endpoint", "Noise", "Score", "Velocity"),
+        Head: _named(fields, "Endpoint", "FlowAndScore", "LatentNoise", "Noise", "Score", "Velocity"),
         Latent: _named(paths.latents),
         LearnedCoupling: _named(couplings, "CARFlow", "CrossFlow", "VariationalNoise"),
         Loader: _named(data.loaders),

@@ -23,6 +23,7 @@ from pushforward.core import (
     InvalidInput,
     Objective,
     Path,
+    ScoreHead,
     Solver,
     State,
     generator_from,
@@ -40,8 +41,8 @@ from pushforward.training import Training
 __all__ = ["Config", "Evaluation", "Sampling", "checked_guidance", "override", "parse", "read_yaml", "write_yaml"]
 
 
-LATE_NET = ("shape", "classes", "features")
-LATE_OBJECTIVE = ("path", *LATE_NET)
+LATE_OBJECTIVE = ("path", "shape", "classes", "features")
+LATE_NET = ("shape", "classes", "features", "outputs", "times")
 LATE_GUIDANCE = ("field",)
 
 
@@ -60,7 +61,8 @@ class Sampling:
         guidance: None for none, a number w for classifier-free guidance with that scale, or a part of the guidance room
             without its `field`, e.g. `{type: CFGZeroStar, scale: 2.0}`.
         eps: Noise of stochastic solvers, >= 0, in units of the path's own: eps(t) = eps sigma_t^2, so that it ends
-            where the score may diverge. Others do not read it.
+            where the score may diverge; with latent noise eps gamma_t^2, but eps scale^2 / 2 for a `Brownian` one,
+            where eps = 1 is the diffusion that the noise is a bridge of. Others do not read it.
 
     Raises: `InvalidInput` for no steps, and for a guidance that no field could be given to.
     """
@@ -99,11 +101,12 @@ class Evaluation:
 class Config:
     """A run: what to learn from, which parts, how long, and how to sample and judge it.
 
-    `objective` waits for the path, `net` for the shapes of the data, and `data` until someone wants to load it; what is
-    written of them is checked at once. An object in place of a `Partial` is taken as it is.
+    `objective` waits for the path, `net` for the shapes of the data and for what the head asks of it, and `data` until
+    someone wants to load it; what is written of them is checked at once. An object in place of a `Partial` is taken as
+    it is.
 
-    Raises: `Incompatible` for an objective that makes no sense on the path, or was built on another one, and for a
-        stochastic solver where the score does not follow from the velocity.
+    Raises: `Incompatible` for an objective that makes no sense on the path, or was built on another one, for a head
+        that tells no velocity there, and for a stochastic solver where no score is known.
     """
 
     data: Partial | Loader | None = None
@@ -132,27 +135,69 @@ class Config:
             Incompatible,
         )
 
+        head = self._head
+        require(
+            head is None or not hasattr(head, "moves") or head.moves(self.path),
+            f"{type(head).__name__} alone does not tell a velocity on {self.path}, so nothing could be sampled; use "
+            "head: FlowAndScore",
+            Incompatible,
+        )
         if isinstance(self.sampling.solver, Stochastic):
-            self.noised(_still, self.sampling.solver)
+            self._check_noised(self.sampling.solver)
+            require(
+                self.sampling.guidance is None or not self.tells_score,
+                f"{type(self.sampling.solver).__name__} needs the score, and guidance steers the velocity alone here; "
+                "set guidance to null, or use a solver of flows such as Heun",
+                Incompatible,
+            )
 
     def noised(self, field: Field, solver: Stochastic) -> FlowSDE:
         """`field` with the noise of `sampling.eps`, for a solver that draws.
 
-        Raises: `Incompatible` where the score does not follow from the velocity: for noise that is tied to the data,
-            and for paths that are not affine or have latent noise.
+        Raises: `Incompatible` where no score is known: the head does not tell it, and the velocity does not either
+            (noise that is tied to the data, paths that are not affine or have latent noise); and for guided fields
+            whose head tells it.
         """
+        self._check_noised(solver)
+        path: Any = self.path
+        if not self.tells_score:
+            return FlowSDE(field, lambda t: self.sampling.eps * path.coeffs(t).sigma.square(), path)
+        require(
+            hasattr(field, "score"),
+            f"{type(solver).__name__} needs the score, and {type(field).__name__} guides the velocity alone; use no "
+            "guidance, or a solver of flows such as Heun",
+            Incompatible,
+        )
+        level = getattr(path.latent, "level", lambda t: path.latent(t)[0].square())
+        return FlowSDE(field, lambda t: self.sampling.eps * level(t))
+
+    def _check_noised(self, solver: Stochastic) -> None:
+        if self.tells_score:
+            return
         name, path = type(solver).__name__, self.path
         objective = self.bound.part if isinstance(self.bound, Partial) else type(self.bound)
         tied = type(self.coupling) if not isinstance(self.coupling, Independent) else objective
         require(
             tied is objective and not issubclass(objective, Joint),
             f"{name} needs the score, which the velocity tells only where noise and data are independent, not under "
-            f"{tied.__name__}; use coupling: Independent, or a solver of flows such as Heun",
+            f"{tied.__name__}; use coupling: Independent, a solver of flows such as Heun, or latent noise and "
+            "head: FlowAndScore",
             Incompatible,
         )
         if not isinstance(path, AffinePath):
             raise Incompatible(f"{name} needs an affine path, got {type(path).__name__}; use a solver such as Heun")
-        return FlowSDE(field, lambda t: self.sampling.eps * path.coeffs(t).sigma.square(), path)
+        FlowSDE(_still, 0.0, path)
+
+    @property
+    def _head(self) -> Any:
+        """What the network says; None for an objective that has no head of its own."""
+        bound = self.bound
+        return getattr(bound, "head", None) if not isinstance(bound, Partial) else None
+
+    @property
+    def tells_score(self) -> bool:
+        """Whether the trained field has a score, for any source and coupling."""
+        return isinstance(self._head, ScoreHead)
 
     @cached_property
     def bound(self) -> Any:
@@ -166,6 +211,32 @@ class Config:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(generator_from(self.seed, "objective weights").initial_seed())
             return self.bound(shape=shape, classes=classes, features=features)
+
+    def net_for(self, shape: Any, classes: int | None = None, features: int | None = None) -> nn.Module:
+        """The network for data of these shapes and for what the head asks of it; weights as torch's generator has them.
+
+        Raises: `InvalidInput` when none is named, `Incompatible` when it cannot answer with as many quantities.
+        """
+        if isinstance(self.net, nn.Module):
+            return self.net
+        require(self.net is not None, "the configuration names no net; add one, e.g. `net: ResidualMLP`")
+        assert self.net is not None
+        objective = self.objective_for(shape, classes, features)
+        outputs = getattr(objective, "outputs", 1)
+        require(
+            outputs == 1 or "outputs" in self.net.late,
+            f"the head asks for {outputs} quantities at once, but {self.net.part.__name__} has no argument `outputs`; "
+            "use another net, such as ResidualMLP",
+            Incompatible,
+        )
+        times = getattr(objective, "network_times", 1)
+        require(
+            times == 1 or "times" in self.net.late,
+            f"{type(objective).__name__} tells its network two times, but {self.net.part.__name__} has no argument "
+            "`times`; use another net, such as ResidualMLP",
+            Incompatible,
+        )
+        return self.net(shape=shape, classes=classes, features=features, outputs=outputs, times=times)
 
     def resolved(self) -> dict[str, Any]:
         """The mapping that gives this configuration again, every default written out."""

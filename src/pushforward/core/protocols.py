@@ -23,6 +23,7 @@ __all__ = [
     "Objective",
     "Path",
     "Schedule",
+    "ScoreHead",
     "Smooth",
     "Solver",
     "Space",
@@ -176,6 +177,19 @@ class AffineHead(Head, Protocol):
 
     def estimate(self, path: AffinePath, law: Law, x: State, t: Tensor) -> Estimate:
         """Both ends from `law`; an end that the network says is handed on as it is."""
+        ...
+
+
+@runtime_checkable
+class ScoreHead(Head, Protocol):
+    """A head whose quantity tells grad log p_t as well, whatever the source and the coupling.
+
+    Of what may be there besides: `drift(path, law, x, t, push)` gives velocity + push score, `push` `[B]`, finite where
+    they are not one by one; `moves(path)` says whether a velocity follows at all.
+    """
+
+    def score(self, path: Path, law: Law, x: State, t: Tensor) -> State:
+        """The marginal score that follows from `law`."""
         ...
 
 

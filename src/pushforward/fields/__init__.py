@@ -7,24 +7,32 @@ not.
 from pushforward.fields import adapters
 from pushforward.fields.dirac import Dirac
 from pushforward.fields.endpoint import Endpoint
+from pushforward.fields.flow_and_score import FlowAndScore
 from pushforward.fields.flow_sde import FlowSDE
-from pushforward.fields.net_field import NetEstimator, NetField
+from pushforward.fields.latent_noise import LatentNoise
+from pushforward.fields.net_field import NetEstimator, NetField, NetScore
 from pushforward.fields.net_map import NetMap
 from pushforward.fields.noise import Noise
 from pushforward.fields.normal import Normal
 from pushforward.fields.score import Score
+from pushforward.fields.stacked import Stacked, stack
 from pushforward.fields.velocity import Velocity
 
 __all__ = [
     "Dirac",
     "Endpoint",
+    "FlowAndScore",
     "FlowSDE",
+    "LatentNoise",
     "NetEstimator",
     "NetField",
     "NetMap",
+    "NetScore",
     "Noise",
     "Normal",
     "Score",
+    "Stacked",
     "Velocity",
     "adapters",
+    "stack",
 ]

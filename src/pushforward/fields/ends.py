@@ -1,12 +1,17 @@
 """Which paths let a network speak of their ends."""
 
+from collections.abc import Callable
+from typing import Any, cast
+
 import torch
+from torch import Tensor
 
-from pushforward.core import AffinePath, EndpointPath, Incompatible, Path, require
+from pushforward.core import AffinePath, EndpointPath, Incompatible, Path, State, align, like, map_state, require
 
-__all__ = ["regular", "require_affine", "require_endpoint"]
+__all__ = ["per_gamma", "regular", "regular_latent", "require_affine", "require_endpoint", "require_latent"]
 
 EDGE = 1e-3  # a coefficient below it counts as zero, and so much of time is left out where one vanishes
+STEEPEST = 5e3  # where a factor over gamma is held, as `Affine` holds gamma'
 
 
 def regular(path: Path, *, alpha: bool = False, sigma: bool = False) -> tuple[float, float]:
@@ -24,11 +29,35 @@ def regular(path: Path, *, alpha: bool = False, sigma: bool = False) -> tuple[fl
     return (0.0 if low else EDGE, 1.0 if high else 1.0 - EDGE)
 
 
+def regular_latent(path: Path, share: Callable[[Tensor], Tensor] = torch.ones_like) -> tuple[float, float]:
+    """The times at which `share` / gamma is regular: without 1e-3 of time where it diverges."""
+    t = torch.tensor([1e-9, 1 - 1e-9], dtype=torch.float64)
+    gamma = require_latent(path, "A score")(t)[0] / share(t)
+    return (0.0 if gamma[0] >= EDGE else EDGE, 1.0 if gamma[1] >= EDGE else 1.0 - EDGE)
+
+
+def per_gamma(factor: Tensor, gamma: Tensor, noise: State) -> State:
+    """Factor / gamma times noise, with 0 / 0 = 0 and finite everywhere; `factor` and `gamma` `[B]`."""
+    ratio = (factor / gamma.clamp_min(torch.finfo(gamma.dtype).tiny)).clamp(-STEEPEST, STEEPEST)
+    return map_state(lambda z: like(align(ratio, z) * z, z), noise)
+
+
+def require_latent(path: Path, head: str) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
+    """The path's latent: times to gamma and gamma gamma'."""
+    latent = getattr(path, "latent", None)
+    if not callable(latent):
+        raise Incompatible(
+            f"{head} speaks of latent noise, which this {type(path).__name__} does not have; give the path a latent "
+            "such as Brownian(), or use Velocity, or Score"
+        )
+    return cast(Any, latent)
+
+
 def _require_no_latent(path: Path, head: str) -> None:
     require(
         getattr(path, "latent", None) is None,
         f"with latent noise the motion does not follow from one end alone, so {head} cannot be used; "
-        "use Velocity, or a path with latent=None",
+        "use Velocity or FlowAndScore, or a path with latent=None",
         Incompatible,
     )
 

@@ -52,8 +52,9 @@ class FlowSDE:
         velocity: Marginal velocity, `velocity(x, t, cond)`.
         eps: Noise level >= 0, in squared state units per unit of time: a number, or times `[B]` to `[B]`. Where the
             score diverges (t -> 1 on data without width) let it vanish at least like sigma^2.
-        score: `score(x, t, cond)` shaped like `x`; None takes the velocity's own `.score`. An affine path instead says
-            that the score is -E[x0 | x_t] / sigma, read from the velocity without another evaluation: this holds for a
+        score: `score(x, t, cond)` shaped like `x`; None takes the velocity's own `.score`, and where it has one its
+            `.drift(x, t, cond, push)`, which gives v + push s of one evaluation. An affine path instead says that the
+            score is -E[x0 | x_t] / sigma, read from the velocity without another evaluation: this holds for a
             standard normal source that is *independent* of the data, and is no score under any other coupling.
 
     Shapes: `x` `[B, *E]`, `t` and `direction` `[B]`.
@@ -95,9 +96,9 @@ class FlowSDE:
     @property
     def span(self) -> tuple[float, float]:
         """The times at which both the velocity and the score are regular."""
-        low, high = span_of(self.velocity)
         if not isinstance(self.score, AffinePath):
-            return (low, high)
+            return span_of(self.velocity, self._own_score if self.score is None else self.score)
+        low, high = span_of(self.velocity)
         start, stop = regular(self.score, sigma=True)
         return (max(low, start), min(high, stop))
 
@@ -119,10 +120,13 @@ class FlowSDE:
         self, x: State, t: Float[Tensor, " b"], cond: Cond = None, *, direction: Float[Tensor, " b"] | None = None
     ) -> State:
         """The velocity; with a `direction` the drift of the equation that runs forwards (+1) or backwards (-1)."""
-        v = self.velocity(x, t, cond)
         if direction is None or (not callable(self.eps) and self.eps == 0):
-            return v
+            return self.velocity(x, t, cond)
         push = direction * self.level(t)
+        at_once = getattr(self.velocity, "drift", None) if self.score is None else None
+        if at_once is not None:
+            return at_once(x, t, cond, push)
+        v = self.velocity(x, t, cond)
 
         def drift(v: Tensor, s: Tensor) -> Tensor:
             e = align(push, v)  # without noise the score does not count, not even where it diverges
@@ -134,5 +138,9 @@ class FlowSDE:
         if isinstance(self.score, AffinePath):
             sigma = self.score.coeffs(t).sigma
             return map_state(lambda e: like(-e / align(sigma, e), e), self.score.estimate(v, x, t).x0)
-        score: Any = getattr(self.velocity, "score") if self.score is None else self.score  # noqa: B009
+        score = self._own_score if self.score is None else self.score
         return score(x, t, cond)
+
+    @property
+    def _own_score(self) -> Any:
+        return cast(Any, self.velocity).score

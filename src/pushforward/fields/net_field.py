@@ -1,13 +1,15 @@
 """The views of a trained network: a velocity, or both ends."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, cast
 
 from torch import Tensor, nn
 
-from pushforward.core import AffineHead, Cond, Estimate, Head, Law, Path, State
+from pushforward.core import AffineHead, Cond, Estimate, Head, Incompatible, Law, Path, ScoreHead, State, require
 from pushforward.fields.ends import require_affine
 
-__all__ = ["NetEstimator", "NetField"]
+__all__ = ["NetEstimator", "NetField", "NetScore"]
 
 
 @dataclass(frozen=True)
@@ -15,6 +17,9 @@ class NetField:
     r"""A network seen as a velocity field.
 
     .. math:: v(x, t, c) = \mathrm{velocity}\big(\mathrm{law}(\mathrm{net}(x, t, c))\big)
+
+    Where the head tells a score (`FlowAndScore`, `LatentNoise`) the field has one, `score(x, t, cond)`; and where
+    velocity and score follow of one evaluation, `drift(x, t, cond, push)`, which is velocity + push score.
 
     Args:
         net: `net(x, t, cond)` gives what `head` asks for, `[B, *E]`.
@@ -41,6 +46,53 @@ class NetField:
     def __call__(self, x: State, t: Tensor, cond: Cond = None) -> State:
         """Marginal velocity at `x` `[B, *E]` and `t` `[B]`."""
         return self.head.velocity(self.path, self.law(x, t, cond), x, t)
+
+    @property
+    def score(self) -> "NetScore":
+        """The score view of the network; a field whose head tells none has no such attribute."""
+        if not isinstance(self.head, ScoreHead):
+            raise AttributeError(f"{type(self.head).__name__} tells no score")
+        return NetScore(self)
+
+    @property
+    def drift(self) -> Callable[[State, Tensor, Cond, Tensor], State]:
+        """Velocity + push score of one evaluation; there only where the head tells both."""
+        told = cast(Any, self.head).drift
+        return lambda x, t, cond, push: told(self.path, self.law(x, t, cond), x, t, push)
+
+
+@dataclass(frozen=True)
+class NetScore:
+    r"""A network seen as the score of the marginals.
+
+    .. math:: s(x, t, c) = \nabla_x \log p_t(x \mid c)
+
+    Args:
+        field: The velocity view of the network.
+
+    Raises: `Incompatible` at construction for a head that tells no score.
+    """
+
+    field: NetField
+
+    def __post_init__(self) -> None:
+        name = type(self.field.head).__name__
+        require(
+            isinstance(self.field.head, ScoreHead),
+            f"{name} tells no score by itself; use FlowAndScore or LatentNoise, or FlowSDE(field, eps, score=path) "
+            "where the source is noise that is independent of the data",
+            Incompatible,
+        )
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """The times between which the score is regular."""
+        return self.field.head.span(self.field.path)
+
+    def __call__(self, x: State, t: Tensor, cond: Cond = None) -> State:
+        """Score at `x` `[B, *E]` and `t` `[B]`."""
+        head = cast(ScoreHead, self.field.head)
+        return head.score(self.field.path, self.field.law(x, t, cond), x, t)
 
 
 @dataclass(frozen=True)

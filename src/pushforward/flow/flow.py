@@ -352,7 +352,7 @@ class Flow(BaseEstimator):
     ) -> Solution:
         """Like `sample`, with all states on the way, in model units: `xs` `[steps + 1, n, *E]`.
 
-        One more, the last jump, where the head's velocity is singular at t = 1 (`Endpoint`, `Score`).
+        One more, the last jump, where the head's velocity is singular at t = 1 (`Endpoint`, `Score`, `FlowAndScore`).
         """
         self._fitted()
         n = _whole(n, "n")
@@ -469,7 +469,7 @@ class Flow(BaseEstimator):
         config = flow._configure()
         if not isinstance(config.net, Partial):
             raise InvalidInput(f"{place / 'config.yaml'} names no net; restore the file that train wrote")
-        net = config.net(shape=frame.shape, classes=frame.classes, features=frame.features)
+        net = config.net_for(frame.shape, frame.classes, frame.features)
         objective = config.objective_for(frame.shape, frame.classes, frame.features)
         load_model(place / "model.safetensors", net, objective, frame)
         flow._adopt(config, frame, net, objective)

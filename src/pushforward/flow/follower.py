@@ -16,7 +16,9 @@ from pushforward.core import (
     Incompatible,
     Solver,
     State,
+    align,
     broadcast_time,
+    like,
     map_state,
     require,
     span_of,
@@ -65,9 +67,9 @@ class Follower:
         field = guide(self.field, guidance, None if cond is None else self.objective)
         if isinstance(method, Stochastic):
             require(
-                self.noise,
+                self.noise or self.config.tells_score,
                 f"{type(method).__name__} needs the score, which the velocity tells only of flows from noise, and this "
-                "one starts from data; use a solver of flows such as Heun",
+                "one starts from data; use a solver of flows such as Heun, or train with latent noise and FlowAndScore",
                 Incompatible,
             )
             field = self.config.noised(field, method)
@@ -148,12 +150,18 @@ class Follower:
 
         Source: Jolicoeur-Martineau et al., Adversarial score matching and improved sampling for image generation (ICLR
             2021), https://arxiv.org/abs/2009.05475, the denoising step at the end.
+
+        With latent noise the velocity does not tell the end, and is regular up to it: the jump is a step of Euler.
         """
         path, x, times, xs = self.config.path, solution.x, solution.times, solution.xs
         if not isinstance(path, AffinePath):
             return solution
         t = broadcast_time(times[-1], x)
-        x1 = path.estimate(field(x, t, cond), x, t).x1
+        v = field(x, t, cond)
+        if getattr(path, "latent", None) is None:
+            x1 = path.estimate(v, x, t).x1
+        else:
+            x1 = map_state(lambda p, u: p + like(align(1 - t, u) * u, p), x, v)
         times = torch.cat([times, times.new_ones(1)])
         xs = None if xs is None else map_state(lambda way, end: torch.cat([way, end[None]]), xs, x1)
         return Solution(x1, times, xs, solution.nfe + 1)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from pushforward.core import Cond, require
 from pushforward.nets.embeddings import Context
-from pushforward.nets.inputs import check_events, check_sizes
+from pushforward.nets.inputs import check_events, check_sizes, widened
 from pushforward.nets.layers import SelfAttention, modulate, zeroed
 
 __all__ = ["DiT"]
@@ -43,12 +43,13 @@ class DiT(nn.Module):
         classes: Number of labels, for label conditions.
         features: Size of a vector condition.
         times: 1, or 2 for flow maps: the network is told from when to when, and says the mean velocity between.
+        outputs: Quantities that the head asks for, side by side on the first event axis.
         patch: Side of a patch in pixels; divides height and width.
         width: Size of a token.
         depth: Number of blocks.
         heads: Attention heads; divides `width`.
 
-    Shapes: `x` `[B, C, H, W]`, `t` `[B]` (`[B, 2]` with two times); gives `[B, C, H, W]`.
+    Shapes: `x` `[B, C, H, W]`, `t` `[B]` (`[B, 2]` with two times); gives `[B, outputs C, H, W]`.
     Raises: `InvalidInput` for events that are not images or not cut evenly by `patch`, sizes below 1, and states of
         another shape.
 
@@ -64,13 +65,17 @@ class DiT(nn.Module):
         classes: int | None = None,
         features: int | None = None,
         times: int = 1,
+        outputs: int = 1,
         patch: int = 2,
         width: int = 128,
         depth: int = 4,
         heads: int = 4,
     ) -> None:
         super().__init__()
-        self.shape = check_sizes("DiT", shape, patch=patch, width=width, depth=depth, heads=heads, times=times)
+        self.shape = check_sizes(
+            "DiT", shape, outputs=outputs, times=times, patch=patch, width=width, depth=depth, heads=heads
+        )
+        self.answer = widened(self.shape, outputs)
         self.times = times
         require(len(self.shape) == 3, f"DiT got shape={list(shape)}, expected [channels, height, width]")
         channels, height, length = self.shape
@@ -85,12 +90,12 @@ class DiT(nn.Module):
         self.positions = nn.Parameter(0.02 * torch.randn(height // patch * (length // patch), width))
         self.blocks = nn.ModuleList(_Block(width, heads) for _ in range(depth))
         self.modulation = zeroed(nn.Linear(width, 2 * width))
-        self.last = zeroed(nn.Linear(width, channels * patch**2))
+        self.last = zeroed(nn.Linear(width, outputs * channels * patch**2))
 
     def forward(
         self, x: Float[Tensor, "b c h w"], t: Float[Tensor, "b *times"], cond: Cond = None
-    ) -> Float[Tensor, "b c h w"]:
-        """The network's answer, shaped like `x`."""
+    ) -> Float[Tensor, "b a h w"]:
+        """The network's answer."""
         check_events(x, t, self.shape, self.times)
         context = self.context(t, cond)
         h = self.first(self._cut(x)) + self.positions
@@ -107,6 +112,6 @@ class DiT(nn.Module):
 
     def _join(self, patches: Tensor) -> Tensor:
         """The inverse of `_cut`."""
-        (c, h, w), p = self.shape, self.patch
+        (c, h, w), p = self.answer, self.patch
         pieces = patches.unflatten(1, (h // p, w // p)).unflatten(3, (c, p, p))  # [B, H/p, W/p, C, p, p]
         return pieces.permute(0, 3, 1, 4, 2, 5).flatten(4, 5).flatten(2, 3)

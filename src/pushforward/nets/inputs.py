@@ -6,7 +6,7 @@ from torch import Tensor
 
 from pushforward.core import require
 
-__all__ = ["check_events", "check_sizes"]
+__all__ = ["check_events", "check_sizes", "widened"]
 
 
 def check_sizes(net: str, shape: Sequence[int], **sizes: int) -> tuple[int, ...]:
@@ -16,6 +16,12 @@ def check_sizes(net: str, shape: Sequence[int], **sizes: int) -> tuple[int, ...]
     for name, value in sizes.items():
         require(value >= 1, f"{net} got {name}={value}, expected at least 1")
     return tuple(shape)
+
+
+def widened(shape: tuple[int, ...], outputs: int) -> tuple[int, ...]:
+    """The event shape of `outputs` quantities side by side on the first axis; one number is an axis of its own."""
+    first, *rest = shape or (1,)
+    return shape if outputs == 1 else (outputs * first, *rest)
 
 
 def check_events(x: Tensor, t: Tensor, shape: tuple[int, ...], times: int = 1) -> None:

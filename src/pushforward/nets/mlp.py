@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from pushforward.core import Cond, nearest, require
 from pushforward.nets.embeddings import ConditionEmbedding
-from pushforward.nets.inputs import check_events, check_sizes
+from pushforward.nets.inputs import check_events, check_sizes, widened
 from pushforward.nets.selu import SELU
 
 __all__ = ["MLP"]
@@ -41,11 +41,13 @@ class MLP(nn.Module):
         classes: Number of labels, for label conditions.
         features: Size of a vector condition.
         times: 1, or 2 for flow maps: the network is told from when to when, and says the mean velocity between.
+        outputs: Quantities that the head asks for, side by side on the first event axis.
         width: Units of a hidden layer.
         depth: Number of hidden layers, >= 1.
         activation: gelu, relu, selu, silu, softplus or tanh; or a module class that is built without arguments.
 
-    Shapes: `x` `[B, *shape]`, `t` `[B]` (`[B, 2]` with two times); gives `[B, *shape]`.
+    Shapes: `x` `[B, *shape]`, `t` `[B]` (`[B, 2]` with two times); gives `[B, *shape]`, with the first event axis
+        `outputs` times as long.
     Raises: `InvalidInput` for unknown activations, sizes below 1 and states of another shape.
 
     Example:
@@ -60,13 +62,15 @@ class MLP(nn.Module):
         classes: int | None = None,
         features: int | None = None,
         times: int = 1,
+        outputs: int = 1,
         width: int = 64,
         depth: int = 3,
         activation: str | type[nn.Module] = "selu",
     ) -> None:
         super().__init__()
-        self.shape = check_sizes("MLP", shape, width=width, depth=depth, times=times)
+        self.shape = check_sizes("MLP", shape, outputs=outputs, times=times, width=width, depth=depth)
         self.times = times
+        self.answer = widened(self.shape, outputs)
         if isinstance(activation, str):
             require(
                 activation in _ACTIVATIONS, f"unknown activation {activation!r}, {nearest(activation, _ACTIVATIONS)}"
@@ -75,14 +79,14 @@ class MLP(nn.Module):
         size = math.prod(self.shape)
         self.first = nn.Linear(size + times, width)
         hidden = chain.from_iterable((activation(), nn.Linear(width, width)) for _ in range(depth - 1))
-        self.rest = nn.Sequential(*hidden, activation(), nn.Linear(width, size))
+        self.rest = nn.Sequential(*hidden, activation(), nn.Linear(width, outputs * size))
         self.condition = ConditionEmbedding(width, classes=classes, features=features)
 
     def forward(
         self, x: Float[Tensor, "b *e"], t: Float[Tensor, "b *times"], cond: Cond = None
-    ) -> Float[Tensor, "b *e"]:
-        """The network's answer, shaped like `x`."""
+    ) -> Float[Tensor, "b *a"]:
+        """The network's answer."""
         check_events(x, t, self.shape, self.times)
         told = t[:, None] if self.times == 1 else torch.stack([t[:, 0], t[:, 1] - t[:, 0]], 1)
         h = self.first(torch.cat([x.flatten(1), told.to(x.dtype)], 1))
-        return self.rest(self.condition(h, cond)).reshape(x.shape)
+        return self.rest(self.condition(h, cond)).reshape(len(x), *self.answer)

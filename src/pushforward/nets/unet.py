@@ -79,12 +79,13 @@ class UNet(nn.Module):
         classes: Number of labels, for label conditions.
         features: Size of a vector condition.
         times: 1, or 2 for flow maps: the network is told from when to when, and says the mean velocity between.
+        outputs: Quantities that the head asks for, side by side on the first event axis.
         width: Channels of the finest level.
         multipliers: Channels of every level, in units of `width`; its length is the number of levels.
         blocks: Residual blocks of a level, on the way down and again on the way up.
         attention: Longest side, in pixels, at which attention runs; 0 for none.
 
-    Shapes: `x` `[B, C, H, W]`, `t` `[B]` (`[B, 2]` with two times); gives `[B, C, H, W]`.
+    Shapes: `x` `[B, C, H, W]`, `t` `[B]` (`[B, 2]` with two times); gives `[B, outputs C, H, W]`.
     Raises: `InvalidInput` for events that are not images, sizes below 1 and states of another shape.
 
     Example:
@@ -99,13 +100,16 @@ class UNet(nn.Module):
         classes: int | None = None,
         features: int | None = None,
         times: int = 1,
+        outputs: int = 1,
         width: int = 32,
         multipliers: Sequence[int] = (1, 2, 2),
         blocks: int = 1,
         attention: int = 8,
     ) -> None:
         super().__init__()
-        self.shape = check_sizes("UNet", shape, width=width, blocks=blocks, levels=len(multipliers), times=times)
+        self.shape = check_sizes(
+            "UNet", shape, outputs=outputs, times=times, width=width, blocks=blocks, levels=len(multipliers)
+        )
         self.times = times
         require(len(self.shape) == 3, f"UNet got shape={list(shape)}, expected [channels, height, width]")
         require(min(multipliers) >= 1, f"UNet got multipliers={list(multipliers)}, expected each to be at least 1")
@@ -124,12 +128,12 @@ class UNet(nn.Module):
         self.shrink = nn.ModuleList(nn.Conv2d(a, b, 3, stride=2, padding=1) for a, b in pairwise(levels))
         self.grow = nn.ModuleList(nn.Conv2d(b, a, 3, padding=1) for a, b in pairwise(levels))
         self.middle = _Stage(levels[-1], levels[-1], embedding, sides[-1] <= attention)
-        self.last_norm, self.last = _norm(levels[0]), zeroed(nn.Conv2d(levels[0], channels, 3, padding=1))
+        self.last_norm, self.last = _norm(levels[0]), zeroed(nn.Conv2d(levels[0], outputs * channels, 3, padding=1))
 
     def forward(
         self, x: Float[Tensor, "b c h w"], t: Float[Tensor, "b *times"], cond: Cond = None
-    ) -> Float[Tensor, "b c h w"]:
-        """The network's answer, shaped like `x`."""
+    ) -> Float[Tensor, "b a h w"]:
+        """The network's answer."""
         check_events(x, t, self.shape, self.times)
         context = self.context(t, cond)
         h = self.first(x)

@@ -81,6 +81,11 @@ class Joint(nn.Module):
         """How often a condition is dropped, by the coupling or by the objective."""
         return max(getattr(part, "cond_drop", 0.0) for part in (self.coupling, self.objective))
 
+    @property
+    def outputs(self) -> int:
+        """How many quantities the objective asks the network for."""
+        return getattr(self.objective, "outputs", 1)
+
     def forward(self, net: nn.Module | Callable[..., Tensor], batch: Pairs, *, generator: Gen = None) -> Loss:
         """The loss of `net` and of the coupling on a batch of pairs."""
         return self._loss(net, batch, self.objective, generator=generator)

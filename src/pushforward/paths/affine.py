@@ -113,6 +113,14 @@ class Affine:
         z = map_state(lambda leaf: randn_like(leaf, generator=generator), x)
         return Point(map_state(lambda p, q: like(p + align(gamma, q) * q, p, q), x, z), t, pairs, z)
 
+    def mirrored(self, point: Point) -> Point:
+        """The same draw with the latent noise -z."""
+        if self.latent is None or point.latent is None:
+            return point
+        shift = -2 * self.latent(point.t)[0]
+        x = map_state(lambda p, q: like(torch.addcmul(p, align(shift, q), q), p, q), point.x, point.latent)
+        return point._replace(x=x, latent=map_state(torch.neg, point.latent))
+
     def velocity(self, point: Point) -> State:
         """Conditional velocity at a drawn point."""
         c = self.schedule(point.t)

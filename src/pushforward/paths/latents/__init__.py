@@ -13,7 +13,10 @@ __all__ = ["Brownian", "Constant", "Latent", "SineSquared"]
 
 @runtime_checkable
 class Latent(Protocol):
-    """Times `[B]` to gamma and gamma gamma'."""
+    """Times `[B]` to gamma and gamma gamma'.
+
+    One that is the bridge of a diffusion may have `level(t)`, the diffusion's eps = volatility^2 / 2, `[B]`.
+    """
 
     def __call__(self, t: Tensor) -> tuple[Tensor, Tensor]:  # noqa: D102
         ...

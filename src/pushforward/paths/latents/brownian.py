@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from pushforward.core import require
@@ -34,3 +35,7 @@ class Brownian:
         """gamma and gamma gamma', each `[B]`."""
         gamma = self.scale * (t * (1.0 - t)).clamp_min(0.0).sqrt()
         return gamma, self.scale**2 * (0.5 - t)
+
+    def level(self, t: Tensor) -> Tensor:
+        """eps `[B]` at which the SDE of a path is a diffusion of the bridge's own volatility: scale^2 / 2."""
+        return torch.full_like(t, 0.5 * self.scale**2)

@@ -10,6 +10,7 @@ from pushforward.paths.schedules.cosine import Cosine
 from pushforward.paths.schedules.encoding_decoding import EncodingDecoding
 from pushforward.paths.schedules.kinetic_optimal import KineticOptimal, data_separation
 from pushforward.paths.schedules.linear_vp import LinearVP
+from pushforward.paths.schedules.mirror import Mirror
 from pushforward.paths.schedules.polynomial import Polynomial
 from pushforward.paths.schedules.trigonometric import Trigonometric
 from pushforward.paths.schedules.variance_exploding import VarianceExploding
@@ -22,6 +23,7 @@ __all__ = [
     "Invertible",
     "KineticOptimal",
     "LinearVP",
+    "Mirror",
     "Polynomial",
     "Trigonometric",
     "VarianceExploding",
