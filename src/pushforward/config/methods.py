@@ -378,6 +378,15 @@ METHODS: tuple[Method, ...] = (
         tests=("tests/fields/test_flow_sde.py", "tests/solvers/test_stochastic.py"),
     ),
     Method(
+        id="gaussian_pf_solution",
+        family="sampler",
+        room="inference",
+        paper="Diffusion Models Generate Images Like Painters, https://arxiv.org/abs/2303.02490",
+        summary="The flow of the data's mean and covariance in closed form, in place of the first steps of any field",
+        names=("GaussianFlow", "Skip", "skip_errors"),
+        tests=("tests/inference/test_gaussian_flow.py", "tests/inference/test_skip.py"),
+    ),
+    Method(
         id="guided_flows_cfg",
         family="guidance",
         room="guidance",

@@ -63,6 +63,7 @@ class Follower:
         """The way of source draws `x` `[N, *E]` to the data, or with `reverse` of data to the source."""
         method = self._solver(solver, draws=generator is not None)
         field = guide(self.field, guidance, None if cond is None else self.objective)
+        begin = getattr(field, "start", None)  # of a field that starts late and knows from where
         if isinstance(method, Stochastic):
             require(
                 self.noise,
@@ -77,10 +78,10 @@ class Follower:
         whole = isinstance(method, Stochastic) and method.brownian is not None
         parts: list[Solution] = []
         for rows, given in [(x, cond)] if whole else _blocks(x, cond, x[0].numel()):
-            begin = rows if reverse else self._start(rows, times, given)
-            part = solve(field, begin, grid, solver=method, cond=given, generator=generator, save=save)
+            first = rows if reverse else self._start(rows, times, given, begin)
+            part = solve(field, first, grid, solver=method, cond=given, generator=generator, save=save)
             if reverse:
-                part = part._replace(x=self._start(part.x, times, given, back=True))
+                part = part._replace(x=self._start(part.x, times, given, begin, back=True))
             elif times[-1] < 1:
                 part = self._landed(part, field, given)
             parts.append(part)
@@ -116,7 +117,15 @@ class Follower:
             )
         return torch.cat(found)
 
-    def _start(self, x: State, times: Tensor, cond: Cond, *, back: bool = False) -> State:
+    def _start(self, x: State, times: Tensor, cond: Cond, begin: Any, *, back: bool = False) -> State:
+        if begin is not None:
+            require(
+                self.noise and self._law(cond) is None,
+                "a field that starts late was given (Skip), whose formula is for plain noise; this flow has another "
+                "source",
+                Incompatible,
+            )
+            return begin(x, cond, back=back)
         t = broadcast_time(times[0], x)
         return start(self.config.path, x, t, law=self._law(cond), back=back)
 
