@@ -374,8 +374,22 @@ METHODS: tuple[Method, ...] = (
         paper="Stochastic Interpolants: A Unifying Framework, https://arxiv.org/abs/2303.08797; Inference-Time Scaling "
         "for Flow Models via Stochastic Generation and Rollover Budget Forcing, https://arxiv.org/abs/2503.19385",
         summary="A flow with noise of any level, forwards or backwards, whose marginals stay those of the flow",
-        names=("FlowSDE",),
-        tests=("tests/fields/test_flow_sde.py", "tests/solvers/test_stochastic.py"),
+        names=("FlowSDE", "Memoryless", "PowerLaw"),
+        tests=(
+            "tests/fields/test_flow_sde.py",
+            "tests/fields/test_noise_levels.py",
+            "tests/solvers/test_stochastic.py",
+        ),
+    ),
+    Method(
+        id="interpolant_conversion",
+        family="sampler",
+        room="fields",
+        paper="Inference-Time Scaling for Flow Models via Stochastic Generation and Rollover Budget Forcing, "
+        "https://arxiv.org/abs/2503.19385",
+        summary="A field trained on one affine path, followed with noise on another, by equal signal-to-noise ratio",
+        names=("converted",),
+        tests=("tests/fields/test_converted.py", "tests/paths/test_rescheduled_exact.py"),
     ),
     Method(
         id="gaussian_pf_solution",

@@ -5,11 +5,13 @@ not.
 """
 
 from pushforward.fields import adapters
+from pushforward.fields.converted import converted
 from pushforward.fields.dirac import Dirac
 from pushforward.fields.endpoint import Endpoint
 from pushforward.fields.flow_sde import FlowSDE
 from pushforward.fields.net_field import NetEstimator, NetField
 from pushforward.fields.noise import Noise
+from pushforward.fields.noise_levels import Memoryless, PowerLaw
 from pushforward.fields.normal import Normal
 from pushforward.fields.score import Score
 from pushforward.fields.velocity import Velocity
@@ -18,11 +20,14 @@ __all__ = [
     "Dirac",
     "Endpoint",
     "FlowSDE",
+    "Memoryless",
     "NetEstimator",
     "NetField",
     "Noise",
     "Normal",
+    "PowerLaw",
     "Score",
     "Velocity",
     "adapters",
+    "converted",
 ]
