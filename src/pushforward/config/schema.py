@@ -32,7 +32,7 @@ from pushforward.core import (
 from pushforward.couplings import Independent, LearnedCoupling
 from pushforward.data import Loader
 from pushforward.fields import FlowSDE
-from pushforward.objectives import FlowMatching, Joint
+from pushforward.objectives import FlowMatching, Joint, NeuralFlowDiffusion
 from pushforward.paths import Affine
 from pushforward.solvers import Heun, Stochastic
 from pushforward.training import Training
@@ -132,20 +132,31 @@ class Config:
             Incompatible,
         )
 
-        if isinstance(self.sampling.solver, Stochastic):
+        learned = issubclass(self._objective, NeuralFlowDiffusion)
+        require(
+            not learned or self.path == Affine(),
+            f"NeuralFlowDiffusion learns a path of its own (process), but path is {self.path}; leave path out",
+            Incompatible,
+        )
+        if isinstance(self.sampling.solver, Stochastic) and not learned:  # which brings its own noise
             self.noised(_still, self.sampling.solver)
 
-    def noised(self, field: Field, solver: Stochastic) -> FlowSDE:
-        """`field` with the noise of `sampling.eps`, for a solver that draws.
+    @property
+    def _objective(self) -> type:
+        return self.bound.part if isinstance(self.bound, Partial) else type(self.bound)
+
+    def noised(self, field: Field, solver: Stochastic) -> Field:
+        """`field` with the noise of `sampling.eps`, for a solver that draws; one that has its own stays as it is.
 
         Raises: `Incompatible` where the score does not follow from the velocity: for noise that is tied to the data,
             and for paths that are not affine or have latent noise.
         """
-        name, path = type(solver).__name__, self.path
-        objective = self.bound.part if isinstance(self.bound, Partial) else type(self.bound)
+        if hasattr(field, "diffusion"):
+            return field
+        name, path, objective = type(solver).__name__, self.path, self._objective
         tied = type(self.coupling) if not isinstance(self.coupling, Independent) else objective
         require(
-            tied is objective and not issubclass(objective, Joint),
+            tied is objective and not issubclass(objective, Joint | NeuralFlowDiffusion),
             f"{name} needs the score, which the velocity tells only where noise and data are independent, not under "
             f"{tied.__name__}; use coupling: Independent, or a solver of flows such as Heun",
             Incompatible,

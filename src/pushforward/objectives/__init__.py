@@ -6,6 +6,7 @@ An objective knows paths and heads, never data sets, solvers or the training loo
 from pushforward.objectives import times, weights
 from pushforward.objectives.flow_matching import FlowMatching, Term
 from pushforward.objectives.joint import Joint
+from pushforward.objectives.neural_flow_diffusion import NeuralDiffusion, NeuralFlowDiffusion, Volatility
 from pushforward.objectives.times import Antithetic, Beta, Independent, LogitNormal, ModeSD3, Stratified, Uniform
 from pushforward.objectives.weights import EndpointLoss, Likelihood, MinSNR, NoiseLoss, One, VelocityLoss
 
@@ -20,12 +21,15 @@ __all__ = [
     "LogitNormal",
     "MinSNR",
     "ModeSD3",
+    "NeuralDiffusion",
+    "NeuralFlowDiffusion",
     "NoiseLoss",
     "One",
     "Stratified",
     "Term",
     "Uniform",
     "VelocityLoss",
+    "Volatility",
     "times",
     "weights",
 ]
