@@ -120,6 +120,16 @@ def test_every_label_has_its_own_gaussian_and_no_label_that_of_all():
     assert torch.equal(flow(x, 0.1, 0.8), flow(x, 0.1, 0.8, torch.ones(8, 5)))
 
 
+def test_a_label_of_few_rows_takes_nothing_from_the_others():
+    rows, labels = torch.randn(60, 6, generator=gen(), dtype=torch.float64), torch.ones(60, dtype=torch.int64)
+    labels[:3] = 0
+    flow, x = GaussianFlow.of(rows, PATHS["condot"], labels=labels), torch.randn(4, 6, generator=gen(1)).double()
+    for label, own in ((-1, rows), (0, rows[:3]), (1, rows[3:])):
+        alone = GaussianFlow.from_moments(own.mean(0), torch.cov(own.mT, correction=0), PATHS["condot"])
+        told = torch.full((4,), label)
+        torch.testing.assert_close(flow(x, 0.1, 0.8, told), alone(x, 0.1, 0.8), rtol=1e-6, atol=1e-6)
+
+
 def test_the_velocity_is_the_derivative_of_the_map():
     _, flow = one(PATHS["vp"])
     x, _, _ = points(6)

@@ -98,8 +98,9 @@ class GaussianFlow(nn.Module):
             counts = torch.bincount(marks)
             require(bool((counts > 0).all()), f"label {int(counts.argmin())} has no rows; number the labels 0, 1, ...")
             parts += [rows[marks == label] for label in range(len(counts))]
-        found = [_moments(part) for part in parts]
-        return cls._kept(found, path, x1, rank)
+        d = rows.shape[1]
+        keep = min(d if rank is None else rank, len(rows))
+        return cls._kept([_moments(part, keep) for part in parts], path, x1, rank)
 
     @classmethod
     def from_moments(
@@ -208,12 +209,12 @@ def _over(a: Tensor | float, b: Tensor, *, otherwise: float = 0.0) -> Tensor:
     return torch.where(b > 0, a / torch.where(b > 0, b, 1.0), otherwise)
 
 
-def _moments(rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Mean, axes `[r, d]` and variances of rows `[N, d]`, rising; r is the lesser of N and d."""
+def _moments(rows: Tensor, keep: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Mean, axes `[r, d]` and variances of rows `[N, d]`, rising; r is d, or at least `keep`."""
     n, d = rows.shape
     mean = rows.mean(0)
     spread = (rows - mean) / n**0.5
-    if n >= d:
+    if n >= d or n < keep:
         variances, vectors = torch.linalg.eigh(spread.mT @ spread)
         return mean, vectors.mT, variances
     variances, vectors = torch.linalg.eigh(spread @ spread.mT)
