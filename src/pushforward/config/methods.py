@@ -374,8 +374,8 @@ METHODS: tuple[Method, ...] = (
         paper="Neural Flow Diffusion Models: Learnable Forward Process for Improved Diffusion Modelling, "
         "https://arxiv.org/abs/2404.12940",
         summary="A Gaussian forward process learned with its denoiser on a bound of the likelihood, straight if wanted",
-        names=("NeuralFlowDiffusion", "NeuralDiffusion", "Volatility"),
-        tests=("tests/objectives/test_neural_flow_diffusion.py", "tests/paths/test_neural.py"),
+        names=("NeuralFlowDiffusion", "NeuralPath", "NeuralDiffusion", "Volatility"),
+        tests=("tests/objectives/test_neural_flow_diffusion.py", "tests/objectives/test_neural_path.py"),
     ),
     Method(
         id="flow_sde_conversion",

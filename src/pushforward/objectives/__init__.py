@@ -7,6 +7,7 @@ from pushforward.objectives import times, weights
 from pushforward.objectives.flow_matching import FlowMatching, Term
 from pushforward.objectives.joint import Joint
 from pushforward.objectives.neural_flow_diffusion import NeuralDiffusion, NeuralFlowDiffusion, Volatility
+from pushforward.objectives.neural_path import NeuralPath
 from pushforward.objectives.times import Antithetic, Beta, Independent, LogitNormal, ModeSD3, Stratified, Uniform
 from pushforward.objectives.weights import EndpointLoss, Likelihood, MinSNR, NoiseLoss, One, VelocityLoss
 
@@ -23,6 +24,7 @@ __all__ = [
     "ModeSD3",
     "NeuralDiffusion",
     "NeuralFlowDiffusion",
+    "NeuralPath",
     "NoiseLoss",
     "One",
     "Stratified",

@@ -10,8 +10,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from pushforward.core import Cond, Gen, InvalidInput, Loss, Pairs, align, drop_condition, jvp, mean_rows, require
+from pushforward.objectives.neural_path import NeuralPath
 from pushforward.objectives.times import Draw, Independent
-from pushforward.paths import NeuralPath
 
 __all__ = ["NeuralDiffusion", "NeuralFlowDiffusion", "Volatility"]
 
@@ -143,7 +143,7 @@ class NeuralFlowDiffusion(nn.Module):
 
     Example:
         >>> smooth = lambda: pf.nets.MLP((2,), activation="silu")
-        >>> objective = NeuralFlowDiffusion(pf.paths.NeuralPath(smooth(), smooth()))
+        >>> objective = NeuralFlowDiffusion(pf.objectives.NeuralPath(smooth(), smooth()))
         >>> loss = objective(smooth(), Pairs((torch.randn(4, 2), torch.randn(4, 2))))
         >>> sorted(loss.terms)
         ['drift', 'prior', 'reconstruction']

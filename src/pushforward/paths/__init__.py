@@ -6,7 +6,6 @@ A path says where a row is at time t given its ends, and how it moves; it knows 
 from pushforward.paths import latents, schedules
 from pushforward.paths.affine import Affine
 from pushforward.paths.latents import Brownian, Constant, SineSquared
-from pushforward.paths.neural import NeuralPath
 from pushforward.paths.rescheduled import Rescheduled
 from pushforward.paths.schedules import (
     CondOT,
@@ -30,7 +29,6 @@ __all__ = [
     "EncodingDecoding",
     "KineticOptimal",
     "LinearVP",
-    "NeuralPath",
     "Polynomial",
     "Rescheduled",
     "SineSquared",

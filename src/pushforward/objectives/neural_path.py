@@ -78,7 +78,10 @@ class NeuralPath(nn.Module):
         self, x: Float[Tensor, "b *e"], t: Float[Tensor, " b"], x1: Float[Tensor, "b *e"], cond: Cond = None
     ) -> tuple[Float[Tensor, "b *e"], Float[Tensor, "b *e"]]:
         """The motion f at fixed noise, and the score of x_t given x1, at `x`."""
-        (mean, log_std), (d_mean, d_log_std) = jvp(lambda t: self.law(x1, t, cond), (t,), (torch.ones_like(t),))
+        # inside another derivative (densities) silu knows forward mode only by the formulas of grad mode; what is
+        # returned is made outside, and has no graph where the caller wants none
+        with torch.enable_grad():
+            (mean, log_std), (d_mean, d_log_std) = jvp(lambda t: self.law(x1, t, cond), (t,), (torch.ones_like(t),))
         gap = x - mean
         return d_mean + d_log_std * gap, -gap * (-2 * log_std).exp()
 

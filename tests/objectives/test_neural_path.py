@@ -6,7 +6,7 @@ from torch import nn
 
 from pushforward.core import InvalidInput, Pairs, Path
 from pushforward.nets import MLP
-from pushforward.paths import NeuralPath
+from pushforward.objectives import NeuralPath
 
 
 def networks(shape=(2,), **given):
