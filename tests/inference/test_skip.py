@@ -122,5 +122,9 @@ def test_what_makes_no_sense_is_refused(fitted):
         skip_errors(flow.field_, gaussian, noise(5).float(), [0.3, 0.2], solver=RK4())
     source = Flow(net={"type": "MLP", "width": 16}, training={"steps": 2, "batch_size": 8}, seed=0)
     source.fit(torch.randn(50, 2), x0=torch.randn(50, 2))
-    with pytest.raises(Incompatible, match="formula is for plain noise"):
-        source.transport(torch.randn(5, 2), guidance=lambda field: Skip(field, gaussian, 0.1))
+    late = lambda field: Skip(field, gaussian, 0.1)
+    with pytest.raises(Incompatible, match="fails from a source of data"):
+        source.transport(torch.randn(5, 2), guidance=late)
+    paired = Flow(net={"type": "MLP", "width": 16}, training={"steps": 2, "batch_size": 8}, coupling="ExactOT")
+    with pytest.raises(Incompatible, match="fails under ExactOT"):
+        paired.fit(torch.randn(50, 2)).sample(5, guidance=late)

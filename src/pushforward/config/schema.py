@@ -145,6 +145,13 @@ class Config:
     def _objective(self) -> type:
         return self.bound.part if isinstance(self.bound, Partial) else type(self.bound)
 
+    @property
+    def tied(self) -> type | None:
+        """What ties the noise to the data, so that a velocity tells no score; None where they are independent."""
+        if not isinstance(self.coupling, Independent):
+            return type(self.coupling)
+        return self._objective if issubclass(self._objective, Joint | NeuralFlowDiffusion) else None
+
     def noised(self, field: Field, solver: Stochastic) -> Field:
         """`field` with the noise of `sampling.eps`, for a solver that draws; one that has its own stays as it is.
 
@@ -153,14 +160,12 @@ class Config:
         """
         if hasattr(field, "diffusion"):
             return field
-        name, path, objective = type(solver).__name__, self.path, self._objective
-        tied = type(self.coupling) if not isinstance(self.coupling, Independent) else objective
-        require(
-            tied is objective and not issubclass(objective, Joint | NeuralFlowDiffusion),
-            f"{name} needs the score, which the velocity tells only where noise and data are independent, not under "
-            f"{tied.__name__}; use coupling: Independent, or a solver of flows such as Heun",
-            Incompatible,
-        )
+        name, path, tied = type(solver).__name__, self.path, self.tied
+        if tied is not None:
+            raise Incompatible(
+                f"{name} needs the score, which the velocity tells only where noise and data are independent, not "
+                f"under {tied.__name__}; use coupling: Independent, or a solver of flows such as Heun"
+            )
         if not isinstance(path, AffinePath):
             raise Incompatible(f"{name} needs an affine path, got {type(path).__name__}; use a solver such as Heun")
         return FlowSDE(field, lambda t: self.sampling.eps * path.coeffs(t).sigma.square(), path)

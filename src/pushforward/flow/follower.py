@@ -119,10 +119,12 @@ class Follower:
 
     def _start(self, x: State, times: Tensor, cond: Cond, begin: Any, *, back: bool = False) -> State:
         if begin is not None:
+            tied = self.config.tied
+            under = "from a source of data" if tied is None else f"under {tied.__name__}"
             require(
-                self.noise and self._law(cond) is None,
-                "a field that starts late was given (Skip), whose formula is for plain noise; this flow has another "
-                "source",
+                self.noise and tied is None,
+                f"Skip starts by a formula for noise that is independent of the data, which fails {under}; "
+                "skip nothing, or train with coupling: Independent",
                 Incompatible,
             )
             return begin(x, cond, back=back)

@@ -26,7 +26,8 @@ class Skip:
 
     Costs one product with the axes of the data in place of all steps before :math:`\tau`. The answer differs by what
     the data are not Gaussian at that time, which `skip_errors` measures beforehand; past the time at which the modes of
-    the data part, rows end between them. Guidance is not in the formula: skip less where it is strong.
+    the data part, rows end between them. Guidance is not in the formula: skip less where it is strong. For a field that
+    was trained on coupled pairs the formula does not hold at all: `Flow` refuses it, and the errors show it at once.
 
     It is a field that says where it may be followed (`span`) and how noise gets there (`start`), so that `Flow.sample`
     takes it: `flow.sample(n, guidance=lambda field: Skip(field, gaussian, 0.2))`, which may guide the field, too.
