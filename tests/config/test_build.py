@@ -77,6 +77,8 @@ NEEDED = {  # what a part cannot do without
     "Joint": {"coupling": "CARFlow", "objective": "FlowMatching"},
     "KineticOptimal": {"speeds": [0.5, 1.0]},
     "Labelled": {"distribution": "Moons"},
+    "NeuralFlowDiffusion": {"process": {"type": "NeuralPath", "mean": "MLP", "scale": "MLP"}},
+    "NeuralPath": {"mean": "MLP", "scale": "MLP"},
     "Table": {"path": "table.csv"},
     "Trigonometric": {"latent": "Brownian"},
 }

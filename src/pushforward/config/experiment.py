@@ -124,7 +124,7 @@ class Experiment:
         plain = data.source is None and isinstance(self.config.coupling, Independent)
         require(
             plain or not getattr(found, "reads_noise", False),
-            "the learned coupling makes its source out of independent noise; give no source, and coupling: Independent",
+            f"{type(found).__name__} starts from independent noise; give no source, and coupling: Independent",
             Incompatible,
         )
         return found

@@ -390,14 +390,47 @@ METHODS: tuple[Method, ...] = (
         recipe="moons",
     ),
     Method(
+        id="neural_flow_diffusion",
+        family="objective",
+        room="objectives",
+        paper="Neural Flow Diffusion Models: Learnable Forward Process for Improved Diffusion Modelling, "
+        "https://arxiv.org/abs/2404.12940",
+        summary="A Gaussian forward process learned with its denoiser on a bound of the likelihood, straight if wanted",
+        names=("NeuralFlowDiffusion", "NeuralPath", "NeuralDiffusion", "Volatility"),
+        tests=("tests/objectives/test_neural_flow_diffusion.py", "tests/objectives/test_neural_path.py"),
+    ),
+    Method(
         id="flow_sde_conversion",
         family="sampler",
         room="fields",
         paper="Stochastic Interpolants: A Unifying Framework, https://arxiv.org/abs/2303.08797; Inference-Time Scaling "
         "for Flow Models via Stochastic Generation and Rollover Budget Forcing, https://arxiv.org/abs/2503.19385",
         summary="A flow with noise of any level, forwards or backwards, whose marginals stay those of the flow",
-        names=("FlowSDE",),
-        tests=("tests/fields/test_flow_sde.py", "tests/solvers/test_stochastic.py"),
+        names=("FlowSDE", "Memoryless", "PowerLaw"),
+        tests=(
+            "tests/fields/test_flow_sde.py",
+            "tests/fields/test_noise_levels.py",
+            "tests/solvers/test_stochastic.py",
+        ),
+    ),
+    Method(
+        id="interpolant_conversion",
+        family="sampler",
+        room="fields",
+        paper="Inference-Time Scaling for Flow Models via Stochastic Generation and Rollover Budget Forcing, "
+        "https://arxiv.org/abs/2503.19385",
+        summary="A field trained on one affine path, followed with noise on another, by equal signal-to-noise ratio",
+        names=("converted",),
+        tests=("tests/fields/test_converted.py", "tests/paths/test_rescheduled_exact.py"),
+    ),
+    Method(
+        id="gaussian_pf_solution",
+        family="sampler",
+        room="inference",
+        paper="Diffusion Models Generate Images Like Painters, https://arxiv.org/abs/2303.02490",
+        summary="The flow of the data's mean and covariance in closed form, in place of the first steps of any field",
+        names=("GaussianFlow", "Skip", "skip_errors"),
+        tests=("tests/inference/test_gaussian_flow.py", "tests/inference/test_skip.py"),
     ),
     Method(
         id="guided_flows_cfg",

@@ -11,6 +11,7 @@ from pushforward.core import Coupling, Field, Head, Objective, Path, Schedule, S
 from pushforward.couplings import LearnedCoupling
 from pushforward.data import Distribution, Loader
 from pushforward.guidance import Guidance
+from pushforward.objectives import NeuralPath
 from pushforward.objectives.times import Draw, TimeLaw
 from pushforward.objectives.weights import Weight
 from pushforward.paths.latents import Latent
@@ -47,7 +48,8 @@ def kinds() -> Mapping[type, Mapping[str, type]]:
         Latent: _named(paths.latents),
         LearnedCoupling: _named(couplings, "CARFlow", "CrossFlow", "VariationalNoise"),
         Loader: _named(data.loaders),
-        Objective: _named(objectives, "FlowMatching", "Joint"),
+        NeuralPath: _named(objectives, "NeuralPath"),
+        Objective: _named(objectives, "FlowMatching", "Joint", "NeuralFlowDiffusion"),
         Path: _named(paths, "Affine"),
         Schedule: _named(paths.schedules),
         Solver: _named(solvers, *SOLVERS),

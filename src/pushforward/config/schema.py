@@ -33,7 +33,7 @@ from pushforward.core import (
 from pushforward.couplings import Independent, LearnedCoupling
 from pushforward.data import Loader
 from pushforward.fields import FlowSDE
-from pushforward.objectives import FlowMatching, Joint
+from pushforward.objectives import FlowMatching
 from pushforward.paths import Affine
 from pushforward.solvers import Heun, Stochastic
 from pushforward.training import Training
@@ -142,7 +142,13 @@ class Config:
             "head: FlowAndScore",
             Incompatible,
         )
-        if isinstance(self.sampling.solver, Stochastic):
+        learned = getattr(self._objective, "learns_path", False)
+        require(
+            not learned or self.path == Affine(),
+            f"{self._objective.__name__} learns a path of its own, but path is {self.path}; leave path out",
+            Incompatible,
+        )
+        if isinstance(self.sampling.solver, Stochastic) and not learned:  # which brings its own noise
             self._check_noised(self.sampling.solver)
             require(
                 self.sampling.guidance is None or not self.tells_score,
@@ -151,13 +157,15 @@ class Config:
                 Incompatible,
             )
 
-    def noised(self, field: Field, solver: Stochastic) -> FlowSDE:
-        """`field` with the noise of `sampling.eps`, for a solver that draws.
+    def noised(self, field: Field, solver: Stochastic) -> Field:
+        """`field` with the noise of `sampling.eps`, for a solver that draws; one that has its own stays as it is.
 
         Raises: `Incompatible` where no score is known: the head does not tell it, and the velocity does not either
             (noise that is tied to the data, paths that are not affine or have latent noise); and for guided fields
             whose head tells it.
         """
+        if hasattr(field, "diffusion"):
+            return field
         self._check_noised(solver)
         path: Any = self.path
         if not self.tells_score:
@@ -174,30 +182,38 @@ class Config:
     def _check_noised(self, solver: Stochastic) -> None:
         if self.tells_score:
             return
-        name, path = type(solver).__name__, self.path
-        objective = self.bound.part if isinstance(self.bound, Partial) else type(self.bound)
-        tied = type(self.coupling) if not isinstance(self.coupling, Independent) else objective
-        require(
-            tied is objective and not issubclass(objective, Joint),
-            f"{name} needs the score, which the velocity tells only where noise and data are independent, not under "
-            f"{tied.__name__}; use coupling: Independent, a solver of flows such as Heun, or latent noise and "
-            "head: FlowAndScore",
-            Incompatible,
-        )
+        name, path, tied = type(solver).__name__, self.path, self.tied
+        if tied is not None:
+            raise Incompatible(
+                f"{name} needs the score, which the velocity tells only where noise and data are independent, not "
+                f"under {tied.__name__}; use coupling: Independent, a solver of flows such as Heun, or latent noise "
+                "and head: FlowAndScore"
+            )
         if not isinstance(path, AffinePath):
             raise Incompatible(f"{name} needs an affine path, got {type(path).__name__}; use a solver such as Heun")
         FlowSDE(_still, 0.0, path)
+
+    @property
+    def tied(self) -> type | None:
+        """What ties the noise to the data, so that a velocity tells no score; None where they are independent."""
+        if not isinstance(self.coupling, Independent):
+            return type(self.coupling)
+        return self._objective if getattr(self._objective, "ties_noise", False) else None
+
+    @property
+    def tells_score(self) -> bool:
+        """Whether the trained field has a score, for any source and coupling."""
+        return isinstance(self._head, ScoreHead)
+
+    @property
+    def _objective(self) -> type:
+        return self.bound.part if isinstance(self.bound, Partial) else type(self.bound)
 
     @property
     def _head(self) -> Any:
         """What the network says; None for an objective that has no head of its own."""
         bound = self.bound
         return getattr(bound, "head", None) if not isinstance(bound, Partial) else None
-
-    @property
-    def tells_score(self) -> bool:
-        """Whether the trained field has a score, for any source and coupling."""
-        return isinstance(self._head, ScoreHead)
 
     @cached_property
     def bound(self) -> Any:

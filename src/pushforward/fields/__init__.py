@@ -5,6 +5,7 @@ not.
 """
 
 from pushforward.fields import adapters
+from pushforward.fields.converted import converted
 from pushforward.fields.dirac import Dirac
 from pushforward.fields.endpoint import Endpoint
 from pushforward.fields.flow_and_score import FlowAndScore
@@ -13,6 +14,7 @@ from pushforward.fields.latent_noise import LatentNoise
 from pushforward.fields.net_field import NetEstimator, NetField, NetScore
 from pushforward.fields.net_map import NetMap
 from pushforward.fields.noise import Noise
+from pushforward.fields.noise_levels import Memoryless, PowerLaw
 from pushforward.fields.normal import Normal
 from pushforward.fields.score import Score
 from pushforward.fields.stacked import Stacked, stack
@@ -24,15 +26,18 @@ __all__ = [
     "FlowAndScore",
     "FlowSDE",
     "LatentNoise",
+    "Memoryless",
     "NetEstimator",
     "NetField",
     "NetMap",
     "NetScore",
     "Noise",
     "Normal",
+    "PowerLaw",
     "Score",
     "Stacked",
     "Velocity",
     "adapters",
+    "converted",
     "stack",
 ]

@@ -65,6 +65,7 @@ class Follower:
         """The way of source draws `x` `[N, *E]` to the data, or with `reverse` of data to the source."""
         method = self._solver(solver, draws=generator is not None)
         field = guide(self.field, guidance, None if cond is None else self.objective)
+        begin = getattr(field, "start", None)  # of a field that starts late and knows from where
         if isinstance(method, Stochastic):
             require(
                 self.noise or self.config.tells_score,
@@ -79,10 +80,10 @@ class Follower:
         whole = isinstance(method, Stochastic) and method.brownian is not None
         parts: list[Solution] = []
         for rows, given in [(x, cond)] if whole else _blocks(x, cond, x[0].numel()):
-            begin = rows if reverse else self._start(rows, times, given)
-            part = solve(field, begin, grid, solver=method, cond=given, generator=generator, save=save)
+            first = rows if reverse else self._start(rows, times, given, begin)
+            part = solve(field, first, grid, solver=method, cond=given, generator=generator, save=save)
             if reverse:
-                part = part._replace(x=self._start(part.x, times, given, back=True))
+                part = part._replace(x=self._start(part.x, times, given, begin, back=True))
             elif times[-1] < 1:
                 part = self._landed(part, field, given)
             parts.append(part)
@@ -118,7 +119,17 @@ class Follower:
             )
         return torch.cat(found)
 
-    def _start(self, x: State, times: Tensor, cond: Cond, *, back: bool = False) -> State:
+    def _start(self, x: State, times: Tensor, cond: Cond, begin: Any, *, back: bool = False) -> State:
+        if begin is not None:
+            tied = self.config.tied
+            under = "from a source of data" if tied is None else f"under {tied.__name__}"
+            require(
+                self.noise and tied is None,
+                f"Skip starts by a formula for noise that is independent of the data, which fails {under}; "
+                "skip nothing, or train with coupling: Independent",
+                Incompatible,
+            )
+            return begin(x, cond, back=back)
         t = broadcast_time(times[0], x)
         return start(self.config.path, x, t, law=self._law(cond), back=back)
 

@@ -15,6 +15,8 @@ from pushforward.objectives.flow_matching import FlowMatching, Term
 from pushforward.objectives.joint import Joint
 from pushforward.objectives.mean_flow import MeanFlow
 from pushforward.objectives.modular_mean_flow import ModularMeanFlow
+from pushforward.objectives.neural_flow_diffusion import NeuralDiffusion, NeuralFlowDiffusion, Volatility
+from pushforward.objectives.neural_path import NeuralPath
 from pushforward.objectives.shortcut import Shortcut
 from pushforward.objectives.split_mean_flow import SplitMeanFlow
 from pushforward.objectives.times import Antithetic, Beta, Grid, Independent, LogitNormal, ModeSD3, Stratified, Uniform
@@ -41,6 +43,9 @@ __all__ = [
     "MinSNR",
     "ModeSD3",
     "ModularMeanFlow",
+    "NeuralDiffusion",
+    "NeuralFlowDiffusion",
+    "NeuralPath",
     "NoiseLoss",
     "One",
     "Power",
@@ -51,6 +56,7 @@ __all__ = [
     "Term",
     "Uniform",
     "VelocityLoss",
+    "Volatility",
     "flow_maps",
     "times",
     "weights",

@@ -44,6 +44,8 @@ class Joint(nn.Module):
         ['fit', 'penalty']
     """
 
+    ties_noise = True
+
     def __init__(self, coupling: LearnedCoupling, objective: Objective[Pairs], strength: float = 1.0) -> None:
         super().__init__()
         require(0 <= strength < math.inf, f"strength is {strength}, expected 0 or a positive number")
