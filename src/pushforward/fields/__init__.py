@@ -5,6 +5,7 @@ not.
 """
 
 from pushforward.fields import adapters
+from pushforward.fields.corner_field import CornerField, Corners
 from pushforward.fields.dirac import Dirac
 from pushforward.fields.endpoint import Endpoint
 from pushforward.fields.flow_sde import FlowSDE
@@ -15,6 +16,8 @@ from pushforward.fields.score import Score
 from pushforward.fields.velocity import Velocity
 
 __all__ = [
+    "CornerField",
+    "Corners",
     "Dirac",
     "Endpoint",
     "FlowSDE",
