@@ -17,6 +17,8 @@ from pushforward.paths import (
     EncodingDecoding,
     KineticOptimal,
     LinearVP,
+    MultiAffine,
+    NaturalSpline,
     Polynomial,
     Rescheduled,
     SineSquared,
@@ -43,6 +45,7 @@ PATHS = [Affine(s) for s in SCHEDULES] + [
     Affine(CondOT(), latent=SineSquared(0.8)),
     Affine(Trigonometric(Brownian(1.3)), latent=Brownian(1.3)),
     Affine(EncodingDecoding(), latent=SineSquared()),
+    MultiAffine(NaturalSpline()),
 ]
 
 

@@ -17,10 +17,12 @@ __all__ = ["Polyline", "check_knots", "interpolate"]
 class Polyline:
     r"""A curve on the simplex, straight between given points.
 
-    .. math:: a(t) = \frac{(\tau_{i+1} - t)\, p_i + (t - \tau_i)\, p_{i+1}}{\tau_{i+1} - \tau_i}, \qquad
-              a'(t) = \frac{p_{i+1} - p_i}{\tau_{i+1} - \tau_i}, \qquad \tau_i \le t < \tau_{i+1}
+    .. math:: a(t) = \big(1 - s(q)\big)\, p_i + s(q)\, p_{i+1}, \qquad
+              q = \frac{t - \tau_i}{\tau_{i+1} - \tau_i},\quad \tau_i \le t \le \tau_{i+1}
 
-    At a knot the derivative is that of the piece that begins there, at the last knot that of the last piece.
+    A single piece has constant speed, s(q) = q. Of several each starts and ends at rest, :math:`s(q) = q^2 (3 - 2q)`:
+    the map depends on where a curve passes and not on how fast, and a velocity that jumped at the points between would
+    cost solvers their order there.
 
     Args:
         points: p, at least two, each K weights that are >= 0 and sum to 1.
@@ -75,7 +77,7 @@ class Polyline:
     def __call__(self, t: Float[Tensor, " b"]) -> tuple[Float[Tensor, "b k"], Float[Tensor, "b k"]]:
         """Weights and their derivatives."""
         knots = torch.linspace(0, 1, len(self.points)) if self.knots is None else torch.tensor(self.knots)
-        return interpolate(t, knots, torch.tensor(self.points, dtype=torch.float64))
+        return interpolate(t, knots, torch.tensor(self.points, dtype=torch.float64), rest=len(self.points) > 2)
 
 
 def check_knots(name: str, knots: Sequence[float], size: int) -> None:
@@ -91,14 +93,18 @@ def check_knots(name: str, knots: Sequence[float], size: int) -> None:
     )
 
 
-def interpolate(t: Tensor, knots: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
-    """Linear interpolation of rows `points` `[N, K]` at `t` `[B]`, and its derivative, `[B, K]` each."""
+def interpolate(t: Tensor, knots: Tensor, points: Tensor, *, rest: bool = False) -> tuple[Tensor, Tensor]:
+    """Interpolation of rows `points` `[N, K]` at `t` `[B]`, and its derivative, `[B, K]` each.
+
+    Linear, and at a knot with the derivative of the piece that begins there; with `rest` at rest at every knot.
+    """
     knots, points = knots.to(t), points.to(t)
     i = torch.bucketize(t, knots[1:-1], right=True)
     width = (knots.diff()[i])[:, None]
-    share = (t - knots[i])[:, None] / width
+    q = (t - knots[i])[:, None] / width
+    share, speed = (q * q * (3 - 2 * q), 6 * q * (1 - q)) if rest else (q, 1.0)
     before, after = points[i], points[i + 1]
-    return (1 - share) * before + share * after, (after - before) / width
+    return (1 - share) * before + share * after, speed * (after - before) / width
 
 
 def _corner(k: int, marginals: int) -> tuple[float, ...]:
