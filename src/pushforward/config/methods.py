@@ -121,7 +121,7 @@ METHODS: tuple[Method, ...] = (
         family="path",
         room="objectives",
         paper="Multimarginal Generative Modeling with Stochastic Interpolants, https://arxiv.org/abs/2310.03695",
-        summary="K marginals on a simplex or a time axis: one network for all transports, and the search for cheap curves",
+        summary="K marginals on a simplex or a time axis: one network for all transports; search for cheaper curves",
         names=("Multimarginal", "CurveEnergy"),
         tests=(
             "tests/objectives/test_multimarginal.py",
