@@ -7,13 +7,14 @@ import pytest
 import torch
 from torch import nn
 
+from pushforward import Flow
 from pushforward.core import Incompatible, InvalidInput, Objective, Pairs
-from pushforward.couplings import Chain
+from pushforward.couplings import CARFlow, Chain, VariationalNoise
 from pushforward.data import Checkerboard, Gaussian, Rings, Stream
 from pushforward.fields import CornerField
 from pushforward.fields.corner_field import consistent
 from pushforward.nets import MLP, CornerNet, UNet
-from pushforward.objectives import Flat, FlowMatching, Mixed, Multimarginal, OnCurves
+from pushforward.objectives import Flat, FlowMatching, Joint, Mixed, Multimarginal, OnCurves
 from pushforward.oracles import IndependentGaussians
 from pushforward.paths import Polyline
 from pushforward.solvers import RK4, solve
@@ -179,3 +180,16 @@ def test_a_feed_of_marginals_trains(objective):
     feed = MarginalsFeed(tuple(Stream(law) for law in laws))
     found = train(net, objective, feed, Training(3, 16, device="cpu", workers=0))
     assert found.step == 3
+
+
+def test_two_marginals_go_through_flow_and_joint():
+    """K = 2 is an ordinary objective: the estimator fits, samples and tells densities with it."""
+    objective, net = Multimarginal(OnCurves.edges(2), noise=0), CornerNet(MLP((4,), features=2, width=8), 2)
+    flow = Flow(objective=objective, net=net, training={"steps": 3, "batch_size": 16})
+    flow.fit(torch.randn(64, 2, generator=gen()))
+    assert flow.sample(5, steps=4).shape == (5, 2)
+    assert flow.log_prob(torch.zeros(3, 2), steps=4).isfinite().all()
+    joint = Joint(VariationalNoise((2,), width=8), objective)
+    assert joint(net, Pairs((torch.randn(8, 2), torch.randn(8, 2)))).value.isfinite()
+    with pytest.raises(Incompatible, match="CARFlow needs a path with alpha and sigma, got MultiAffine"):
+        Joint(CARFlow((2,), classes=2), objective)

@@ -11,7 +11,7 @@ from torch import Tensor
 from pushforward.core import Cond, InvalidInput, State, align, leaves, like, map_state, require, require_part
 from pushforward.paths import Curve
 
-__all__ = ["CornerField", "Corners", "consistent", "motion"]
+__all__ = ["CornerField", "Corners", "check_means", "consistent", "motion"]
 
 TINY = 1e-12  # of a weight that is divided by; far below any that matters
 

@@ -20,7 +20,7 @@ class CornerNet(nn.Module):
 
     Args:
         net: Built for the first event axis times `marginals`, with `features=marginals`; more features are those of a
-            vector condition.
+            vector condition, of which there is no null.
         marginals: K >= 1.
 
     Shapes: `x` `[B, C, *E]`, `a` `[B, K]`; gives `[B, K, C, *E]`.

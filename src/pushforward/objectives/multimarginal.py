@@ -10,7 +10,7 @@ from pushforward.core import Gen, Loss, Pairs, leaves, map_state, require_part
 from pushforward.fields import CornerField, Dirac
 from pushforward.fields.corner_field import check_means, consistent
 from pushforward.objectives.simplex import SimplexLaw
-from pushforward.paths import Curve, Polyline, blend
+from pushforward.paths import Curve, MultiAffine, Polyline, blend
 from pushforward.paths.multi_affine import check_anchors
 
 __all__ = ["Multimarginal"]
@@ -66,6 +66,11 @@ class Multimarginal:
         """K."""
         return self.law.marginals
 
+    @property
+    def path(self) -> MultiAffine:
+        """The edge from the first marginal to the last, which `field` follows unless it is told otherwise."""
+        return MultiAffine(Polyline.edge(0, self.marginals - 1, marginals=self.marginals))
+
     def __call__(self, net: nn.Module | Callable[..., Any], batch: Pairs, *, generator: Gen = None) -> Loss:
         """The loss of `net` on a batch of K coupled marginals."""
         check_anchors(batch, self.marginals)
@@ -82,6 +87,4 @@ class Multimarginal:
 
     def field(self, net: nn.Module | Callable[..., Any], curve: Curve | None = None) -> CornerField:
         """The velocity field that `net` has learned along `curve`; None is the edge from the first to the last."""
-        if curve is None:
-            curve = Polyline.edge(0, self.marginals - 1, marginals=self.marginals)
-        return CornerField(net, curve, self.noise, self.consistent)
+        return CornerField(net, self.path.curve if curve is None else curve, self.noise, self.consistent)

@@ -29,10 +29,18 @@ class MarginalsFeed:
     Raises: `InvalidInput` for fewer than two marginals, or none that is data at the end; `Incompatible` for `Paired`
         marginals without partners.
 
-    Example:
-        >>> toys = (None, pf.data.Stream(pf.data.Rings()), pf.data.Stream(pf.data.Checkerboard()))
-        >>> [len(x) for x in MarginalsFeed(toys).pairs(0, 4, seed=0).anchors]
-        [4, 4, 4]
+    Example: noise, rings and a checkerboard, any to any; then the same three as snapshots, matched one to the next.
+        >>> from pushforward.objectives import FlowMatching, Multimarginal, OnCurves
+        >>> laws = (None, pf.data.Stream(pf.data.Rings()), pf.data.Stream(pf.data.Checkerboard()))
+        >>> settings = pf.training.Training(steps=3, batch_size=8)
+        >>> net = pf.nets.CornerNet(pf.nets.MLP((3 * 2,), features=3), marginals=3)
+        >>> pf.training.train(net, Multimarginal(OnCurves.edges(3), noise=0), MarginalsFeed(laws), settings).step
+        3
+        >>> times = (0.0, 0.3, 1.0)
+        >>> feed = MarginalsFeed(laws, Chain(pf.couplings.ExactOT(), times))
+        >>> path = pf.paths.MultiAffine(pf.paths.NaturalSpline(times))
+        >>> pf.training.train(pf.nets.MLP((2,)), FlowMatching(path), feed, settings).step
+        3
     """
 
     marginals: tuple[Batches | None, ...]
