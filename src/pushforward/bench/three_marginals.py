@@ -51,7 +51,7 @@ class ThreeMarginals:
     Writes `three_marginals.png`: the transports of the first seed.
     """
 
-    steps: int = 8000
+    steps: int = 6000
     points: int = 10_000
     seeds: tuple[int, ...] = (0, 1, 2)
 

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from torch import Tensor, nn
+import torch
+from torch import nn
 
 from pushforward.core import Gen, Loss, Pairs, leaves, map_state, require_part
 from pushforward.fields import CornerField, Dirac
@@ -22,7 +23,7 @@ class Multimarginal:
     curve.
 
     .. math:: x(a) = \sum_k a_k x_k, \qquad
-              L(\theta) = \mathrm E_{a \sim p,\ (x_1, \dots, x_K) \sim \pi} \sum_k \tfrac1d
+              L(\theta) = \mathrm E_{a \sim p,\ (x_1, \dots, x_K) \sim \pi} \sum_{k:\, a_k \neq 0} \tfrac1d
               \big|g_{\theta, k}(x(a), a) - x_k\big|^2
 
     A point a of the simplex takes the place of the time. The minimiser is :math:`g_k = \mathrm E[x_k | x(a) = x]`,
@@ -31,13 +32,17 @@ class Multimarginal:
 
     Source: Albergo, Boffi, Lindsey & Vanden-Eijnden, Multimarginal Generative Modeling with Stochastic Interpolants
         (ICLR 2024), https://arxiv.org/abs/2310.03695. Differs: the means satisfy sum_k a_k g_k = x by construction
-        (`consistent`), which a network otherwise learns approximately.
+        (`consistent`), which a network otherwise learns approximately; and a marginal that has no weight in x(a) is not
+        asked for there (`absent`): no velocity along that edge or face needs it, and its noise, all that is left of it
+        where the marginals are independent, would slow the others.
 
     Args:
         law: Law p of a. Draw where curves will pass: `OnCurves.edges(K)` for transport along edges, `Flat(K)` for all
             curves, `Mixed` for both.
         noise: The marginal that is standard normal and independent of the others, so that fields have a score.
         consistent: Whether the network's means are projected onto sum_k a_k g_k = x.
+        absent: Whether marginals with a_k = 0 are asked for, too, as in the paper: what x tells of them through the
+            coupling.
 
     Shapes: `pairs` with K anchors `[B, *E]`; the network is `net(x, a, cond)` with `a` `[B, K]` and answers
         `[B, K, *E]`, as `nets.CornerNet`. Gives a scalar `Loss` with one term.
@@ -57,6 +62,7 @@ class Multimarginal:
     law: SimplexLaw
     noise: int | None = None
     consistent: bool = True
+    absent: bool = False
 
     def __post_init__(self) -> None:
         require_part("Multimarginal.law", self.law, SimplexLaw, "a law of points, such as OnCurves.edges(3)")
@@ -79,11 +85,11 @@ class Multimarginal:
         g = net(x, a, batch.cond)
         check_means(g, x, a)
         g = consistent(g, x, a) if self.consistent else g
-        errors = [
-            Dirac(map_state(lambda leaf, k=k: leaf[:, k], g)).loss(anchor) for k, anchor in enumerate(batch.anchors)
-        ]
-        total: Tensor = sum(errors[1:], errors[0])
-        return Loss.mean({"fit": total}, batch.weight)
+        errors = torch.stack(
+            [Dirac(map_state(lambda leaf, k=k: leaf[:, k], g)).loss(x_k) for k, x_k in enumerate(batch.anchors)], 1
+        )
+        asked = errors if self.absent else torch.where(a == 0, 0.0, errors)
+        return Loss.mean({"fit": asked.sum(1)}, batch.weight)
 
     def field(self, net: nn.Module | Callable[..., Any], curve: Curve | None = None) -> CornerField:
         """The velocity field that `net` has learned along `curve`; None is the edge from the first to the last."""

@@ -63,19 +63,13 @@ class LearnedCurve(nn.Module):
     def forward(self, t: Float[Tensor, " b"]) -> tuple[Float[Tensor, "b k"], Float[Tensor, "b k"]]:
         """Weights and their derivatives."""
         values, slopes = _chebyshev(2 * t - 1, self.degree)
-        c = self.coefficients.to(t)
-        height, d_height = (values @ c.T).exp(), 2 * slopes @ c.T
-        base, d_base = torch.stack([t * (1 - t), 1 - 2 * t]).unbind()
-        rows = [
-            (1 - t, -torch.ones_like(t))
-            if k == self.start
-            else (t, torch.ones_like(t))
-            if k == self.stop
-            else (base, d_base)
-            for k in range(self.marginals)
-        ]
-        b, d_b = (torch.stack(parts, 1) for parts in zip(*rows, strict=True))
-        n, d_n = b * height, (d_b + b * d_height) * height
+        c, corner = self.coefficients.to(t), torch.arange(self.marginals, device=t.device)
+        h, d_h = values @ c.T, 2 * slopes @ c.T
+        height = (h - h.detach().amax(1, keepdim=True)).exp()  # a factor of a whole row cancels
+        late, early = (corner != self.start).to(t), (corner != self.stop).to(t)
+        rise, fall = 1 + late * (t[:, None] - 1), 1 - early * t[:, None]  # t and 1 - t, or 1
+        b, d_b = rise * fall, late * fall - early * rise
+        n, d_n = b * height, (d_b + b * d_h) * height
         total, d_total = n.sum(1, keepdim=True), d_n.sum(1, keepdim=True)
         return n / total, (d_n - n * d_total / total) / total
 
