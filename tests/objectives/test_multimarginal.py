@@ -157,7 +157,7 @@ def test_what_does_not_fit_is_refused():
 def test_a_network_learns_the_means_of_gaussians():
     """Against the closed form at fresh points, and by what it carries from one marginal to another.
 
-    Guessing the marginals' means has a squared error of 0.42; measured for the network 0.003.
+    Guessing the marginals' means has a squared error of 0.50; the network was measured at 0.007.
     """
     oracle, objective = gaussians(), Multimarginal(Mixed(OnCurves.edges(3), Flat(3)), noise=0)
 
@@ -178,8 +178,9 @@ def test_a_network_learns_the_means_of_gaussians():
     with torch.no_grad():
         moved = solve(objective.field(trained, curve), pairs.anchors[1], torch.linspace(0, 1, 21), solver=RK4()).x
         means = consistent(trained(x, a), x, a)
-    guess = (oracle.means.float() - exact).square().mean()
-    assert (means - exact).square().mean() < 0.02 * guess
+    asked = a != 0  # of a marginal without weight there, nothing was learned
+    error, guess = ((g - exact).square()[asked].mean() for g in (means, oracle.means.float()))
+    assert error < 0.03 * guess
     # and it carries one marginal to another: mean and covariance of 4000 rows, 5 standard errors and 0.1 of its own
     assert (moved.mean(0) - oracle.means[2]).abs().max() < 5 * 1.5 / 4000**0.5 + 0.1
     assert (moved.T.cov() - oracle.covariances[2]).abs().max() < 5 * 2.9 / 4000**0.5 + 0.1
