@@ -15,6 +15,7 @@ from pushforward.bench.outliers import Outliers
 from pushforward.bench.peers import PEERS
 from pushforward.bench.results import Result, Results
 from pushforward.bench.suites import SUITES, Budgets, run
+from pushforward.bench.three_marginals import ThreeMarginals
 from pushforward.bench.training_speed import TrainingSpeed
 from pushforward.bench.two_dim import TwoDim
 
@@ -32,6 +33,7 @@ __all__ = [
     "Result",
     "Results",
     "Suite",
+    "ThreeMarginals",
     "TrainingSpeed",
     "TwoDim",
     "run",

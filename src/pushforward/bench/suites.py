@@ -17,6 +17,7 @@ from pushforward.bench.outliers import Outliers
 from pushforward.bench.peers import present
 from pushforward.bench.results import Result, Results
 from pushforward.bench.schedule_change import ScheduleChange
+from pushforward.bench.three_marginals import ThreeMarginals
 from pushforward.bench.training_speed import TrainingSpeed
 from pushforward.bench.two_dim import TwoDim
 from pushforward.core import nearest, require
@@ -39,6 +40,7 @@ SUITES: dict[str, Budgets] = {
     "learned_couplings": Budgets(LearnedCouplings(), LearnedCouplings(steps=100, seeds=(0,))),
     "schedule_change": Budgets(ScheduleChange(), ScheduleChange(steps=100, samples=200, seeds=(0,))),
     "training_speed": Budgets(TrainingSpeed(), TrainingSpeed(steps=200, repeats=3)),
+    "three_marginals": Budgets(ThreeMarginals(), ThreeMarginals(steps=1500, points=1000, seeds=(0,))),
     "outliers": Budgets(Outliers(), Outliers(batches=20, steps=500, points=500, seeds=(0,))),
     "couplings": Budgets(
         Couplings((ExactCouplings(), ExactWasserstein(), CouplingsEntropic())),

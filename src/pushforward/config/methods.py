@@ -139,6 +139,22 @@ METHODS: tuple[Method, ...] = (
         tests=("tests/paths/test_kinetic_optimal.py", "tests/paths/test_schedules.py"),
     ),
     Method(
+        id="multimarginal_interpolant",
+        family="path",
+        room="objectives",
+        paper="Multimarginal Generative Modeling with Stochastic Interpolants, https://arxiv.org/abs/2310.03695",
+        summary="K marginals on a simplex or a time axis: one network for all transports; search for cheaper curves",
+        names=("Multimarginal", "CurveEnergy"),
+        tests=(
+            "tests/objectives/test_multimarginal.py",
+            "tests/objectives/test_curve_energy.py",
+            "tests/fields/test_corner_field.py",
+            "tests/paths/test_curves.py",
+            "tests/paths/test_multi_affine.py",
+            "tests/oracles/test_independent_gaussians.py",
+        ),
+    ),
+    Method(
         id="exact_ot",
         family="transport",
         room="transport",

@@ -10,6 +10,7 @@ Learned couplings are modules: they move rows, and are trained with the network 
 from pushforward.couplings.barycentric import Barycentric
 from pushforward.couplings.bomb import BombOT
 from pushforward.couplings.car_flow import CARFlow
+from pushforward.couplings.chain import Chain
 from pushforward.couplings.conditional import ConditionalOT
 from pushforward.couplings.cross_flow import CrossFlow
 from pushforward.couplings.data_dependent import DataDependent
@@ -31,6 +32,7 @@ __all__ = [
     "Barycentric",
     "BombOT",
     "CARFlow",
+    "Chain",
     "ConditionalOT",
     "CrossFlow",
     "DataDependent",

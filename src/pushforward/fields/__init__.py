@@ -6,6 +6,7 @@ not.
 
 from pushforward.fields import adapters
 from pushforward.fields.converted import converted
+from pushforward.fields.corner_field import CornerField, Corners
 from pushforward.fields.dirac import Dirac
 from pushforward.fields.endpoint import Endpoint
 from pushforward.fields.flow_and_score import FlowAndScore
@@ -21,6 +22,8 @@ from pushforward.fields.stacked import Stacked, stack
 from pushforward.fields.velocity import Velocity
 
 __all__ = [
+    "CornerField",
+    "Corners",
     "Dirac",
     "Endpoint",
     "FlowAndScore",

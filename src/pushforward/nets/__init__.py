@@ -5,6 +5,7 @@ noise) is not said here. Anything that is trained by another rule than these, or
 elsewhere.
 """
 
+from pushforward.nets.corner_net import CornerNet
 from pushforward.nets.dit import DiT
 from pushforward.nets.embeddings import ConditionEmbedding, Context, TimeEmbedding
 from pushforward.nets.mlp import MLP
@@ -12,4 +13,4 @@ from pushforward.nets.residual_mlp import ResidualMLP
 from pushforward.nets.selu import SELU
 from pushforward.nets.unet import UNet
 
-__all__ = ["MLP", "SELU", "ConditionEmbedding", "Context", "DiT", "ResidualMLP", "TimeEmbedding", "UNet"]
+__all__ = ["MLP", "SELU", "ConditionEmbedding", "Context", "CornerNet", "DiT", "ResidualMLP", "TimeEmbedding", "UNet"]

@@ -3,21 +3,24 @@
 An objective knows paths and heads, never data sets, solvers or the training loop.
 """
 
-from pushforward.objectives import flow_maps, times, weights
+from pushforward.objectives import flow_maps, simplex, times, weights
 from pushforward.objectives.align_your_flow import AlignYourFlow
 from pushforward.objectives.alpha_flow import AlphaFlow
 from pushforward.objectives.c_rectified_flow import CRectifiedFlow
 from pushforward.objectives.consistency_fm import ConsistencyFM
 from pushforward.objectives.consistency_training import ConsistencyTraining
 from pushforward.objectives.convex import Convex, Power, Quadratic
+from pushforward.objectives.curve_energy import CurveEnergy
 from pushforward.objectives.flow_maps import FlowMapMatching
 from pushforward.objectives.flow_matching import FlowMatching, Term
 from pushforward.objectives.joint import Joint
 from pushforward.objectives.mean_flow import MeanFlow
 from pushforward.objectives.modular_mean_flow import ModularMeanFlow
+from pushforward.objectives.multimarginal import Multimarginal
 from pushforward.objectives.neural_flow_diffusion import NeuralDiffusion, NeuralFlowDiffusion, Volatility
 from pushforward.objectives.neural_path import NeuralPath
 from pushforward.objectives.shortcut import Shortcut
+from pushforward.objectives.simplex import Flat, Mixed, OnCurves, SimplexLaw
 from pushforward.objectives.split_mean_flow import SplitMeanFlow
 from pushforward.objectives.times import Antithetic, Beta, Grid, Independent, LogitNormal, ModeSD3, Stratified, Uniform
 from pushforward.objectives.weights import EndpointLoss, Likelihood, MinSNR, NoiseLoss, One, VelocityLoss
@@ -31,7 +34,9 @@ __all__ = [
     "ConsistencyFM",
     "ConsistencyTraining",
     "Convex",
+    "CurveEnergy",
     "EndpointLoss",
+    "Flat",
     "FlowMapMatching",
     "FlowMatching",
     "Grid",
@@ -41,16 +46,20 @@ __all__ = [
     "LogitNormal",
     "MeanFlow",
     "MinSNR",
+    "Mixed",
     "ModeSD3",
     "ModularMeanFlow",
+    "Multimarginal",
     "NeuralDiffusion",
     "NeuralFlowDiffusion",
     "NeuralPath",
     "NoiseLoss",
+    "OnCurves",
     "One",
     "Power",
     "Quadratic",
     "Shortcut",
+    "SimplexLaw",
     "SplitMeanFlow",
     "Stratified",
     "Term",
@@ -58,6 +67,7 @@ __all__ = [
     "VelocityLoss",
     "Volatility",
     "flow_maps",
+    "simplex",
     "times",
     "weights",
 ]

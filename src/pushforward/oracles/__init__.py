@@ -7,6 +7,15 @@ Nothing here is trained, solved step by step with a solver, or estimated from sa
 from pushforward.oracles.along import Along
 from pushforward.oracles.bures import GaussianTransport, entropic_cross, gaussian_ot
 from pushforward.oracles.gaussian_mixture import GaussianMixture
+from pushforward.oracles.independent_gaussians import IndependentGaussians
 from pushforward.oracles.reference import reference_mixture
 
-__all__ = ["Along", "GaussianMixture", "GaussianTransport", "entropic_cross", "gaussian_ot", "reference_mixture"]
+__all__ = [
+    "Along",
+    "GaussianMixture",
+    "GaussianTransport",
+    "IndependentGaussians",
+    "entropic_cross",
+    "gaussian_ot",
+    "reference_mixture",
+]

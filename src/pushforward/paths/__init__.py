@@ -3,9 +3,11 @@
 A path says where a row is at time t given its ends, and how it moves; it knows no networks, couplings or losses.
 """
 
-from pushforward.paths import latents, schedules
+from pushforward.paths import curves, latents, schedules
 from pushforward.paths.affine import Affine
+from pushforward.paths.curves import Curve, LearnedCurve, NaturalSpline, Pairwise, Polyline
 from pushforward.paths.latents import Brownian, Constant, SineSquared
+from pushforward.paths.multi_affine import MultiAffine, blend
 from pushforward.paths.rescheduled import Rescheduled
 from pushforward.paths.schedules import (
     CondOT,
@@ -27,16 +29,24 @@ __all__ = [
     "CondOT",
     "Constant",
     "Cosine",
+    "Curve",
     "EncodingDecoding",
     "KineticOptimal",
+    "LearnedCurve",
     "LinearVP",
     "Mirror",
+    "MultiAffine",
+    "NaturalSpline",
+    "Pairwise",
+    "Polyline",
     "Polynomial",
     "Rescheduled",
     "SineSquared",
     "Trigonometric",
     "VarianceExploding",
     "VariancePreserving",
+    "blend",
+    "curves",
     "data_separation",
     "latents",
     "schedules",

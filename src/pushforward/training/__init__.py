@@ -9,6 +9,7 @@ from pushforward.training.atomic import atomic_write
 from pushforward.training.checkpoint import Checkpoint, complete_steps, load_checkpoint, save_checkpoint
 from pushforward.training.ema import EMA
 from pushforward.training.feed import Feed, PairSource
+from pushforward.training.marginals_feed import MarginalsFeed
 from pushforward.training.processes import main_process
 from pushforward.training.settings import PRECISIONS, Training
 from pushforward.training.step import TrainingStep
@@ -20,6 +21,7 @@ __all__ = [
     "PRECISIONS",
     "Checkpoint",
     "Feed",
+    "MarginalsFeed",
     "PairSource",
     "Trained",
     "Training",
