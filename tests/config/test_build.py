@@ -77,6 +77,7 @@ NEEDED = {  # what a part cannot do without
     "Joint": {"coupling": "CARFlow", "objective": "FlowMatching"},
     "KineticOptimal": {"speeds": [0.5, 1.0]},
     "Labelled": {"distribution": "Moons"},
+    "Placed": {"times": [0.0, 0.25, 1.0]},
     "Table": {"path": "table.csv"},
     "Trigonometric": {"latent": "Brownian"},
 }

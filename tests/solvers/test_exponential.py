@@ -154,6 +154,17 @@ def test_first_order_is_euler_on_straight_paths(mixture, starts):
 
 
 @every
+def test_an_end_that_rounding_keeps_from_zero_is_one(kind, fields, order, arrived):
+    """cos(pi / 2) is 6e-17, whose logarithm is finite: no polynomial is drawn out to there, on either way."""
+    path = Affine(Cosine())
+    exact, times, (x, end) = reference_mixture().along(path), grids.Uniform()(48), arrived
+    there = solve(exact, x, times, solver=kind(path, **fields)).x
+    assert (there - end).abs().max() < (0.1 if order == 1 else 0.01)  # the flow map is that of every path
+    back = solve(exact, there, times.flip(0), solver=kind(path, **fields)).x
+    assert (back - x).abs().max() < (0.3 if order == 1 else 0.03)
+
+
+@every
 @pytest.mark.parametrize("path", [STRAIGHT, VP, Affine(VarianceExploding())], ids=["straight", "vp", "ve"])
 def test_one_point_of_data_is_reached_at_once(kind, fields, order, path):
     """D is the point whatever x: every step is exact, to the very end, where sigma may be 0."""

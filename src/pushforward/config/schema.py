@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from functools import cached_property
 from numbers import Integral, Real
 from pathlib import Path as File
@@ -28,21 +28,34 @@ from pushforward.core import (
     generator_from,
     nearest,
     require,
+    span_of,
 )
 from pushforward.couplings import Independent, LearnedCoupling
 from pushforward.data import Loader
 from pushforward.fields import FlowSDE
 from pushforward.objectives import FlowMatching, Joint
 from pushforward.paths import Affine
-from pushforward.solvers import Heun, Stochastic
+from pushforward.solvers import Heun, Stochastic, draws_noise
+from pushforward.solvers.grids import Grid, Uniform
 from pushforward.training import Training
 
-__all__ = ["Config", "Evaluation", "Sampling", "checked_guidance", "override", "parse", "read_yaml", "write_yaml"]
+__all__ = [
+    "Config",
+    "Evaluation",
+    "Sampling",
+    "checked_guidance",
+    "named_solver",
+    "override",
+    "parse",
+    "read_yaml",
+    "write_yaml",
+]
 
 
 LATE_NET = ("shape", "classes", "features")
 LATE_OBJECTIVE = ("path", *LATE_NET)
 LATE_GUIDANCE = ("field",)
+LATE_SOLVER = ("path",)
 
 
 def _still(x: State, t: Tensor, cond: Cond = None) -> State:
@@ -55,7 +68,9 @@ class Sampling:
     """How a run is sampled unless told otherwise.
 
     Args:
-        solver: Follows the field.
+        solver: Follows the field. One that steps in the coefficients of a path, such as `{type: UniPC, order: 3}`, gets
+            that of the run.
+        grid: Where the steps begin and end, e.g. `LogSNR`; adaptive solvers choose for themselves.
         steps: Steps from source to data, >= 1; adaptive solvers choose their own and use this for outputs only.
         guidance: None for none, a number w for classifier-free guidance with that scale, or a part of the guidance room
             without its `field`, e.g. `{type: CFGZeroStar, scale: 2.0}`.
@@ -65,12 +80,14 @@ class Sampling:
     Raises: `InvalidInput` for no steps, and for a guidance that no field could be given to.
     """
 
-    solver: Solver = field(default_factory=Heun)
+    solver: Solver | Partial = field(default_factory=Heun)
     steps: int = 50
     guidance: float | Partial | None = None
     eps: float = 1.0
+    grid: Grid = field(default_factory=Uniform)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "solver", named_solver(self.solver, "sampling.solver"))
         require(self.steps >= 1, f"sampling.steps: got {self.steps}, expected at least 1")
         require(0 <= self.eps < math.inf, f"sampling.eps: got {self.eps}, expected a finite number >= 0")
         object.__setattr__(self, "guidance", checked_guidance(self.guidance, "sampling.guidance"))
@@ -132,8 +149,34 @@ class Config:
             Incompatible,
         )
 
-        if isinstance(self.sampling.solver, Stochastic):
-            self.noised(_still, self.sampling.solver)
+        solver = self.followed_by(self.sampling.solver)
+        if is_dataclass(solver) and hasattr(solver, "path"):
+            # what is written down leaves the path out, whoever gave it
+            given = {f.name: getattr(solver, f.name) for f in fields(solver) if f.name != "path"}
+            part = Partial(type(solver), given, LATE_SOLVER, "sampling.solver")
+            object.__setattr__(self, "sampling", replace(self.sampling, solver=part))
+        if isinstance(solver, Stochastic):
+            self.noised(_still, solver)
+        grid = self.sampling.grid
+        grid(self.sampling.steps, span=span_of(grid), path=self.path)
+
+    def followed_by(self, solver: Solver | Partial | str) -> Solver:
+        """A solver, on this path if it steps in a path's coefficients.
+
+        Raises: `Incompatible` for one that was built on another path, and for one that churns noise where noise and
+            data are not independent.
+        """
+        found = named_solver(solver, "solver")
+        found = found(path=self.path) if isinstance(found, Partial) else found
+        own = getattr(found, "path", self.path)
+        require(
+            own == self.path,
+            f"{type(found).__name__} was built on {own}, but path is {self.path}; give one of the two",
+            Incompatible,
+        )
+        if draws_noise(found):
+            self._require_independent(type(found).__name__)
+        return found
 
     def noised(self, field: Field, solver: Stochastic) -> FlowSDE:
         """`field` with the noise of `sampling.eps`, for a solver that draws.
@@ -142,6 +185,13 @@ class Config:
             and for paths that are not affine or have latent noise.
         """
         name, path = type(solver).__name__, self.path
+        self._require_independent(name)
+        if not isinstance(path, AffinePath):
+            raise Incompatible(f"{name} needs an affine path, got {type(path).__name__}; use a solver such as Heun")
+        return FlowSDE(field, lambda t: self.sampling.eps * path.coeffs(t).sigma.square(), path)
+
+    def _require_independent(self, name: str) -> None:
+        """Raise `Incompatible` where noise is tied to the data, for a solver that draws more of it."""
         objective = self.bound.part if isinstance(self.bound, Partial) else type(self.bound)
         tied = type(self.coupling) if not isinstance(self.coupling, Independent) else objective
         require(
@@ -150,9 +200,6 @@ class Config:
             f"{tied.__name__}; use coupling: Independent, or a solver of flows such as Heun",
             Incompatible,
         )
-        if not isinstance(path, AffinePath):
-            raise Incompatible(f"{name} needs an affine path, got {type(path).__name__}; use a solver such as Heun")
-        return FlowSDE(field, lambda t: self.sampling.eps * path.coeffs(t).sigma.square(), path)
 
     @cached_property
     def bound(self) -> Any:
@@ -180,6 +227,17 @@ def _learned(coupling: str) -> str:
         f"coupling: {coupling} is learned with the net; write `objective: {{type: Joint, coupling: {coupling}, "
         "objective: FlowMatching}`, and leave coupling to Independent"
     )
+
+
+def named_solver(spec: Any, where: str) -> Any:
+    """A solver, or the `Partial` of one that waits for its path; names and mappings are built.
+
+    Raises: `InvalidInput` for whatever else.
+    """
+    if isinstance(spec, (Partial, Solver)):
+        return spec
+    part = build_partial(spec, Solver, where, LATE_SOLVER)
+    return part if part.late or part.nested else part()
 
 
 def checked_guidance(spec: Any, where: str) -> Any:
@@ -225,9 +283,11 @@ def parse(spec: Mapping[str, Any]) -> Config:
     sampling = spec.pop("sampling", None)
     if sampling is not None:
         require(isinstance(sampling, Mapping), f"sampling: got {sampling!r}, expected a mapping of Sampling fields")
-        rest = {key: value for key, value in sampling.items() if key != "guidance"}
-        guidance = checked_guidance(sampling.get("guidance"), "sampling.guidance")
-        late["sampling"] = replace(build(rest, Sampling, "sampling"), guidance=guidance)
+        rest = {key: value for key, value in sampling.items() if key not in ("guidance", "solver")}
+        parts: dict[str, Any] = {"guidance": checked_guidance(sampling.get("guidance"), "sampling.guidance")}
+        if sampling.get("solver") is not None:
+            parts["solver"] = named_solver(sampling["solver"], "sampling.solver")
+        late["sampling"] = replace(build(rest, Sampling, "sampling"), **parts)
     given = {key: value for key, value in spec.items() if key not in slots}
     return replace(build(given, Config, ""), **late)
 

@@ -82,6 +82,9 @@ def _points(number: int) -> tuple[tuple[float, ...], tuple[tuple[float, ...], ..
     return tuple(points), tuple(map(tuple, np.linalg.inv(np.vander(points, increasing=True).T)))
 
 
+TINY = 1e-6  # a coefficient below it counts as 0, and lambda as infinite: cos(pi / 2) is not 0 in floating point
+
+
 class Leg(NamedTuple):
     r"""A step from s to t of the path, all `[B]`: x_t = keep x_s + data D + noise eps if D and eps stayed.
 
@@ -92,7 +95,8 @@ class Leg(NamedTuple):
     both ends of every path. Where sigma_s is 0, eps is asked for what x does not say: x + (alpha_t - alpha_s) D +
     (sigma_t - sigma_s) eps, the same where x = alpha D + sigma eps.
 
-    `place` is lambda_s, `alpha` is alpha_t; `long` tells rows whose h is infinite, and `h` is 1 there.
+    `place` is lambda_s, `alpha` is alpha_t; `long` tells rows whose h is infinite, and `h` is 1 there. Either infinity
+    is written as +inf.
     """
 
     keep: Tensor
@@ -106,16 +110,17 @@ class Leg(NamedTuple):
     @classmethod
     def of(cls, here: Coeffs, there: Coeffs) -> "Leg":
         """The step between two times."""
-        clean = here.sigma <= 0
+        clean = here.sigma <= TINY
         keep = torch.where(clean, 1.0, there.sigma / torch.where(clean, 1.0, here.sigma))
         start, stop = (c.alpha.log() - c.sigma.clamp_min(0.0).log() for c in (here, there))
         h = stop - start
-        long = ~h.isfinite()
+        apart = (here.alpha > TINY) & ~clean
+        long = ~(apart & (there.alpha > TINY) & (there.sigma > TINY))
         return cls(
             keep=keep,
             data=there.alpha - keep * here.alpha,
             noise=torch.where(clean, there.sigma - here.sigma, 0.0),
-            place=start,
+            place=torch.where(apart, start, math.inf),
             h=torch.where(long, 1.0, h),
             long=long,
             alpha=there.alpha,

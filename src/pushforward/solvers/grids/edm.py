@@ -19,7 +19,7 @@ class EDM:
               + \tfrac{i}{K - 1}\big(s_{\min}^{1/\rho} - s_{\max}^{1/\rho}\big)\Big)^{\rho}, \quad i < K, \qquad t_K = b
 
     The path's level sigma / alpha is EDM's sigma. The first time is the start of the span whatever its level; levels
-    beyond those of the path are cut to its own.
+    beyond those of the path are cut to its own, and where it ends with more noise than s_min, that is the last level.
 
     Source: Karras et al., Elucidating the Design Space of Diffusion-Based Generative Models (NeurIPS 2022),
         https://arxiv.org/abs/2206.00364, equation 5; its time is the level, and falls.
@@ -54,7 +54,9 @@ class EDM:
         first, last = (-log_snr(affine, torch.tensor(span, dtype=torch.float64))).exp().tolist()
         root = 1 / self.rho
         start, stop = min(self.largest, first) ** root, max(self.smallest, last) ** root
-        levels = torch.linspace(start, stop, max(steps, 1), dtype=torch.float64) ** self.rho
-        found = torch.cat([time_at(affine, -levels.log(), span), levels.new_ones(1)])
+        number = steps + 1 if last >= self.smallest else steps  # where noise is left at the end, that is the last level
+        levels = torch.linspace(start, stop, number, dtype=torch.float64) ** self.rho
+        found = torch.full((steps + 1,), span[1], dtype=torch.float64)
+        found[:number] = time_at(affine, -levels.log(), span)
         found[0], found[-1] = span
         return found

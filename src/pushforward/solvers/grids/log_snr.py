@@ -10,6 +10,8 @@ from pushforward.solvers.grids.ratio import log_snr, require_rising, time_at
 
 __all__ = ["LogSNR"]
 
+FAR = 14.0  # a ratio of 1e6 counts as infinite: cos(pi / 2) is not 0 in floating point
+
 
 @dataclass(frozen=True)
 class LogSNR:
@@ -43,7 +45,7 @@ class LogSNR:
         affine = require_rising(self, path, span)
         ends = torch.tensor(span, dtype=torch.float64)
         inner = ends + self.margin * (ends[1] - ends[0]) * torch.tensor([1.0, -1.0], dtype=torch.float64)
-        inner = torch.where(log_snr(affine, ends).isfinite(), ends, inner)
+        inner = torch.where(log_snr(affine, ends).abs() < FAR, ends, inner)
         start, stop = log_snr(affine, inner).tolist()
         found = time_at(affine, torch.linspace(start, stop, steps + 1, dtype=torch.float64), span)
         found[0], found[-1] = span

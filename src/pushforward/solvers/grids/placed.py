@@ -38,9 +38,14 @@ class Placed:
         rising = len(self.times) >= 2 and all(a < b for a, b in zip(self.times, self.times[1:], strict=False))
         require(rising, f"Placed.times are {list(self.times)}, expected at least two numbers that rise")
 
+    @property
+    def span(self) -> tuple[float, float]:
+        """From and to."""
+        return (self.times[0], self.times[-1])
+
     def __call__(self, steps: int, *, span: tuple[float, float] = (0.0, 1.0), path: Path | None = None) -> Tensor:
         """`[steps + 1]` times; the path does not matter."""
-        own = (self.times[0], self.times[-1])
+        own = self.span
         require(
             max(abs(own[0] - span[0]), abs(own[1] - span[1])) < 1e-6,
             f"this grid was placed from {own[0]:g} to {own[1]:g} and is asked for {span[0]:g} to {span[1]:g}; place it "
