@@ -121,7 +121,7 @@ EXACT = {  # and the number of coefficients that the polynomial may have
 def test_exact_where_the_data_prediction_is_a_polynomial_of_log_snr(kind, fields, number, path):
     """Once started, at unequal times; a last step of no length lets UniPC correct. 2M has other, published weights."""
     solver, carry = kind(path, **fields), None
-    times = torch.tensor([0.2, 0.23, 0.35, 0.38, 0.6, 0.9, 0.93, 0.93], dtype=torch.float64)
+    times = torch.tensor([0.3, 0.33, 0.39, 0.42, 0.5, 0.62, 0.66, 0.66], dtype=torch.float64)
     field, exact = data_field(path, [0.7, -0.4, 0.3, 0.2][:number])
     x = start = torch.tensor([[0.3], [-1.2]], dtype=torch.float64)
     for i, (s, t) in enumerate(itertools.pairwise(times.repeat(2, 1).T)):
@@ -131,6 +131,23 @@ def test_exact_where_the_data_prediction_is_a_polynomial_of_log_snr(kind, fields
         step = solver.step(field, x, s, t, carry=carry)
         x, carry = step.x, step.carry
     torch.testing.assert_close(x, exact(start, times[:1].repeat(2), t), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", [DPMSolverPP, UniPC])
+def test_a_step_that_is_much_longer_than_the_one_before_is_not_extrapolated(kind, mixture, starts):
+    """Three times the length in lambda is where the polynomial is let go: then D stays, as in order 1."""
+    times = torch.tensor([-0.3, 0.0, 0.8, 3.3], dtype=torch.float64).sigmoid()  # lambda = logit(t)
+    s, m, near, far = (t.repeat(6) for t in times)
+    plain = DPMSolverPP(STRAIGHT, 1)
+    for order in (2, 3):
+        solver = kind(STRAIGHT, order)
+        carry = solver.step(mixture, starts, s, m).carry
+        carry = carry._replace(leg=None) if kind is UniPC else carry
+        assert not torch.allclose(
+            solver.step(mixture, starts, m, near, carry=carry).x, plain.step(mixture, starts, m, near).x
+        )
+        far_step = solver.step(mixture, starts, m, far, carry=carry).x
+        torch.testing.assert_close(far_step, plain.step(mixture, starts, m, far).x, rtol=1e-12, atol=1e-12)
 
 
 def test_2m_is_exact_for_lines_up_to_the_cube_of_the_step():

@@ -17,6 +17,7 @@ from pushforward.bench.results import Result, Results
 from pushforward.bench.suites import SUITES, Budgets, run
 from pushforward.bench.training_speed import TrainingSpeed
 from pushforward.bench.two_dim import TwoDim
+from pushforward.bench.work_precision import WorkPrecision
 
 __all__ = [
     "PEERS",
@@ -34,5 +35,6 @@ __all__ = [
     "Suite",
     "TrainingSpeed",
     "TwoDim",
+    "WorkPrecision",
     "run",
 ]

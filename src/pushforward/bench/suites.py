@@ -17,6 +17,7 @@ from pushforward.bench.peers import present
 from pushforward.bench.results import Result, Results
 from pushforward.bench.training_speed import TrainingSpeed
 from pushforward.bench.two_dim import TwoDim
+from pushforward.bench.work_precision import WorkPrecision
 from pushforward.core import nearest, require
 
 __all__ = ["SUITES", "Budgets", "run"]
@@ -35,6 +36,7 @@ SUITES: dict[str, Budgets] = {
     "carflow": Budgets(CARFlowLine(), CARFlowLine(steps=500, points=2000, seeds=(0,))),
     "learned_couplings": Budgets(LearnedCouplings(), LearnedCouplings(steps=100, seeds=(0,))),
     "training_speed": Budgets(TrainingSpeed(), TrainingSpeed(steps=200, repeats=3)),
+    "work_precision": Budgets(WorkPrecision(), WorkPrecision(rows=32, evaluations=(8, 16), reference=200)),
     "outliers": Budgets(Outliers(), Outliers(batches=20, steps=500, points=500, seeds=(0,))),
     "couplings": Budgets(
         Couplings((ExactCouplings(), ExactWasserstein(), CouplingsEntropic())),

@@ -33,8 +33,9 @@ class DPMSolverPP:
 
     Unless there is a `starter`, the first step has order 1 and the second 2, as published; then the whole has order 2
     at most. Order 1, too, have steps from or to a time where alpha or sigma is 0 and lambda infinite (both ends of
-    CondOT), as published implementations do at the end. Close to such a time steps that are equal in t do not become
-    small in lambda: order 2 remains, order 3 does not; `grids.LogSNR` is made for it.
+    CondOT), and steps over three times as long in lambda as the one before, whose polynomial they would draw out too
+    far; published implementations lower the order of the last steps for that. Close to infinity steps that are equal in
+    t do not become small in lambda: order 2 remains, order 3 does not; `grids.LogSNR` is made for it.
 
     Source: Lu et al., DPM-Solver++: Fast Solver for Guided Sampling of Diffusion Probabilistic Models (2022),
         https://arxiv.org/abs/2211.01095; its time runs from data to noise. Any affine path with a velocity, whatever
@@ -86,7 +87,7 @@ class DPMSolverPP:
         kept = (Value(leg.place, seen.x1), *past)[: self.order - 1]
         if self.starter is not None and len(past) < self.order - 1:
             return Step(started(self, dynamics, x, s, t, cond=cond, seen=seen), carry=kept)
-        nodes = leg.nodes(past)
+        nodes = leg.reach(leg.nodes(past))
         published = self.order == 2 and len(nodes) == 1
         pull = [leg.half(nodes[0], leg.data)] if published else leg.pull(nodes)
         y = mix(

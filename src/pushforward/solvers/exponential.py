@@ -82,6 +82,7 @@ def _points(number: int) -> tuple[tuple[float, ...], tuple[tuple[float, ...], ..
     return tuple(points), tuple(map(tuple, np.linalg.inv(np.vander(points, increasing=True).T)))
 
 
+FARTHEST = 3.0  # a polynomial is not drawn out to more than so many times the length of the step before
 TINY = 1e-6  # a coefficient below it counts as 0, and lambda as infinite: cos(pi / 2) is not 0 in floating point
 
 
@@ -130,6 +131,11 @@ class Leg(NamedTuple):
         """Where earlier values lie, in units of this step from its start; not finite where they do not count."""
         step = torch.where(self.h != 0, self.h, 1.0)
         return [torch.where(self.long, math.nan, (value.place - self.place) / step) for value in values]
+
+    @staticmethod
+    def reach(nodes: list[Tensor]) -> list[Tensor]:
+        """`nodes` from which this step may be extrapolated: none where the step before was much shorter."""
+        return [torch.where(nodes[0].abs() * FARTHEST < 1, math.nan, node) for node in nodes]
 
     @staticmethod
     def half(node: Tensor, reach: Tensor) -> Tensor:

@@ -93,7 +93,7 @@ class UniPC:
             return Step(started(self, dynamics, x, s, t, cond=cond, seen=seen), carry=_Carry(kept))
         if carry.leg is not None:
             x = self._corrected(x, here, past, carry.leg, carry.pull)
-        nodes = leg.nodes(past[: self.order - 1])
+        nodes = leg.reach(leg.nodes(past[: self.order - 1]))
         pull = [leg.half(nodes[0], self._reach(leg))] if len(nodes) == 1 else leg.pull(nodes)
         y = mix(
             (leg.keep, x),
