@@ -133,6 +133,27 @@ def test_exact_where_the_data_prediction_is_a_polynomial_of_log_snr(kind, fields
     torch.testing.assert_close(x, exact(start, times[:1].repeat(2), t), rtol=1e-12, atol=1e-12)
 
 
+def test_the_published_3m_loses_half_of_its_last_term():
+    """Its update as authors and libraries write it, on D = lambda^2: off by h^3, where ours is exact (above)."""
+    errors = []
+    for h in (0.1, 0.05):
+        _, exact = data_field(STRAIGHT, [0.0, 0.0, 1.0])
+        times = torch.tensor([-2 * h, -h, 0.0, h], dtype=torch.float64).sigmoid()
+        first, _, s, t = (time[None] for time in times)
+        x = exact(torch.zeros(1, 1, dtype=torch.float64), first, s)
+        m0, m1, m2 = 0.0, h**2, 4 * h**2  # D at 0, -h and -2h; equal steps, so r0 = r1 = 1
+        d1_0, d1_1 = m0 - m1, m1 - m2
+        d1, d2 = d1_0 + 0.5 * (d1_0 - d1_1), 0.5 * (d1_0 - d1_1)
+        phi_1 = math.expm1(-h)
+        phi_2 = phi_1 / h + 1
+        phi_3 = phi_2 / h - 0.5
+        update = lambda last: (1 - t) / (1 - s) * x + t * (-phi_1 * m0 + phi_2 * d1 - last * phi_3 * d2)  # noqa: B023
+        truth = exact(torch.zeros(1, 1, dtype=torch.float64), first, t)
+        errors.append((update(1) - truth).abs().item())
+        torch.testing.assert_close(update(2), truth, rtol=0, atol=1e-12)
+    assert math.log2(errors[0] / errors[1]) == pytest.approx(3, abs=0.1)
+
+
 @pytest.mark.parametrize("kind", [DPMSolverPP, UniPC])
 def test_a_step_that_is_much_longer_than_the_one_before_is_not_extrapolated(kind, mixture, starts):
     """Three times the length in lambda is where the polynomial is let go: then D stays, as in order 1."""

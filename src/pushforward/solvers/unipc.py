@@ -31,13 +31,13 @@ class UniPC:
               \qquad \lambda = \log\frac\alpha\sigma, \quad h = \lambda_t - \lambda_s
 
     P is the polynomial in lambda through the last p values of the data prediction D for the predictor, and through
-    those and D at the predicted :math:`\hat x_t` for the corrector, whose order is p + 1 for p > 1. With one difference
-    of D the paper weighs it by B(h)/2 instead, B = 1 - e^{-h} or h: this is UniP-2 (with the former, DPM-Solver++ 2M)
+    those and D at the predicted :math:`\hat x_t` for the corrector, whose order is p + 1. A single difference of D is
+    weighed by B(h)/2 instead, B = 1 - e^{-h} or h, as in the paper: this is UniP-2 (with the former DPM-Solver++ 2M)
     and UniC-1; all other weights do not depend on B.
 
     A step first corrects the state it is given, then predicts: states that are saved, and the last, are predictions.
     Unless there is a `starter` the first steps have lower orders, and then the whole has order 3 at most. What
-    `DPMSolverPP` says of steps from, to or near a time where alpha or sigma is 0 holds here, too.
+    `DPMSolverPP` says of very long steps, and of those near a time where alpha or sigma is 0, holds here, too.
 
     Source: Zhao et al., UniPC: A Unified Predictor-Corrector Framework for Fast Sampling of Diffusion Models (NeurIPS
         2023), https://arxiv.org/abs/2302.04867, with data prediction; its time runs from data to noise. Differs: the
