@@ -28,8 +28,9 @@ class DPMSolverPP:
               + \alpha_t (1 - e^{-h}) \Big[D_s + \frac1{2r} (D_s - D_{s'})\Big],
 
     which differs by O(h^3) from integrating the line through D_s and D_s'. Order 3 integrates the parabola in lambda
-    through the last three D. **The published 3M has half of its last term**: it puts h^2 D''/2, by divided differences,
-    where its Taylor series has h^2 D'', and so is of order 2; with the factor it is what is here, and of order 3.
+    through the last three D. **3M as the authors' code and its descendants write it has half of the last term**: by
+    divided differences it puts h^2 D''/2 where the Taylor series has h^2 D'', and so is of order 2; with the factor it
+    is what is here, and of order 3.
 
     Unless there is a `starter`, the first step has order 1 and the second 2, as published; then the whole has order 2
     at most. Order 1, too, have steps from or to a time where alpha or sigma is 0 and lambda infinite (both ends of
