@@ -79,6 +79,7 @@ NEEDED = {  # what a part cannot do without
     "Labelled": {"distribution": "Moons"},
     "NeuralFlowDiffusion": {"process": {"type": "NeuralPath", "mean": "MLP", "scale": "MLP"}},
     "NeuralPath": {"mean": "MLP", "scale": "MLP"},
+    "Placed": {"times": [0.0, 0.25, 1.0]},
     "Table": {"path": "table.csv"},
     "Trigonometric": {"latent": "Brownian"},
 }

@@ -18,6 +18,7 @@ from pushforward.bench.suites import SUITES, Budgets, run
 from pushforward.bench.three_marginals import ThreeMarginals
 from pushforward.bench.training_speed import TrainingSpeed
 from pushforward.bench.two_dim import TwoDim
+from pushforward.bench.work_precision import WorkPrecision
 
 __all__ = [
     "PEERS",
@@ -36,5 +37,6 @@ __all__ = [
     "ThreeMarginals",
     "TrainingSpeed",
     "TwoDim",
+    "WorkPrecision",
     "run",
 ]

@@ -20,6 +20,7 @@ from pushforward.bench.schedule_change import ScheduleChange
 from pushforward.bench.three_marginals import ThreeMarginals
 from pushforward.bench.training_speed import TrainingSpeed
 from pushforward.bench.two_dim import TwoDim
+from pushforward.bench.work_precision import WorkPrecision
 from pushforward.core import nearest, require
 
 __all__ = ["SUITES", "Budgets", "run"]
@@ -41,6 +42,7 @@ SUITES: dict[str, Budgets] = {
     "schedule_change": Budgets(ScheduleChange(), ScheduleChange(steps=100, samples=200, seeds=(0,))),
     "training_speed": Budgets(TrainingSpeed(), TrainingSpeed(steps=200, repeats=3)),
     "three_marginals": Budgets(ThreeMarginals(), ThreeMarginals(steps=1500, points=1000, seeds=(0,))),
+    "work_precision": Budgets(WorkPrecision(), WorkPrecision(rows=32, evaluations=(8, 16), reference=200)),
     "outliers": Budgets(Outliers(), Outliers(batches=20, steps=500, points=500, seeds=(0,))),
     "couplings": Budgets(
         Couplings((ExactCouplings(), ExactWasserstein(), CouplingsEntropic())),

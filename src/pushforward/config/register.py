@@ -15,6 +15,7 @@ from pushforward.objectives import NeuralPath
 from pushforward.objectives.times import Draw, TimeLaw
 from pushforward.objectives.weights import Weight
 from pushforward.paths.latents import Latent
+from pushforward.solvers.grids import Grid
 from pushforward.transport import Cost
 
 __all__ = ["kinds", "parts_of"]
@@ -30,7 +31,22 @@ def _is_protocol(part: type) -> bool:
     return getattr(part, "_is_protocol", False)
 
 
-SOLVERS = ("Dopri5", "Euler", "EulerMaruyama", "Heun", "Midpoint", "RK4", "SRA1", "StochasticHeun", "Tsit5")
+SOLVERS = (
+    "AdamsBashforth",
+    "AdamsBashforthMoulton",
+    "DDIM",
+    "DPMSolverPP",
+    "Dopri5",
+    "Euler",
+    "EulerMaruyama",
+    "Heun",
+    "Midpoint",
+    "RK4",
+    "SRA1",
+    "StochasticHeun",
+    "Tsit5",
+    "UniPC",
+)
 
 
 @cache
@@ -44,6 +60,7 @@ def kinds() -> Mapping[type, Mapping[str, type]]:
         Draw: _named(objectives.times, "Antithetic", "Independent", "Stratified"),
         Field: _named(guidance, "CFGZeroStar", "ClassifierFree", "Interval"),  # Autoguidance needs a second model
         Guidance: _named(guidance, "CFGZeroStar", "ClassifierFree"),
+        Grid: _named(solvers.grids),
         Head: _named(fields, "Endpoint", "FlowAndScore", "LatentNoise", "Noise", "Score", "Velocity"),
         Latent: _named(paths.latents),
         LearnedCoupling: _named(couplings, "CARFlow", "CrossFlow", "VariationalNoise"),

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from functools import cached_property
 from numbers import Integral, Real
 from pathlib import Path as File
@@ -29,21 +29,34 @@ from pushforward.core import (
     generator_from,
     nearest,
     require,
+    span_of,
 )
 from pushforward.couplings import Independent, LearnedCoupling
 from pushforward.data import Loader
 from pushforward.fields import FlowSDE
 from pushforward.objectives import FlowMatching
 from pushforward.paths import Affine
-from pushforward.solvers import Heun, Stochastic
+from pushforward.solvers import Heun, Stochastic, draws_noise
+from pushforward.solvers.grids import Grid, Uniform
 from pushforward.training import Training
 
-__all__ = ["Config", "Evaluation", "Sampling", "checked_guidance", "override", "parse", "read_yaml", "write_yaml"]
+__all__ = [
+    "Config",
+    "Evaluation",
+    "Sampling",
+    "checked_guidance",
+    "named_solver",
+    "override",
+    "parse",
+    "read_yaml",
+    "write_yaml",
+]
 
 
 LATE_OBJECTIVE = ("path", "shape", "classes", "features")
 LATE_NET = ("shape", "classes", "features", "outputs", "times")
 LATE_GUIDANCE = ("field",)
+LATE_SOLVER = ("path",)
 
 
 def _still(x: State, t: Tensor, cond: Cond = None) -> State:
@@ -56,7 +69,9 @@ class Sampling:
     """How a run is sampled unless told otherwise.
 
     Args:
-        solver: Follows the field.
+        solver: Follows the field. One that steps in the coefficients of a path, such as `{type: UniPC, order: 3}`, gets
+            that of the run.
+        grid: Where the steps begin and end, e.g. `LogSNR`; adaptive solvers choose for themselves.
         steps: Steps from source to data, >= 1; adaptive solvers choose their own and use this for outputs only.
         guidance: None for none, a number w for classifier-free guidance with that scale, or a part of the guidance room
             without its `field`, e.g. `{type: CFGZeroStar, scale: 2.0}`.
@@ -67,12 +82,14 @@ class Sampling:
     Raises: `InvalidInput` for no steps, and for a guidance that no field could be given to.
     """
 
-    solver: Solver = field(default_factory=Heun)
+    solver: Solver | Partial = field(default_factory=Heun)
     steps: int = 50
     guidance: float | Partial | None = None
     eps: float = 1.0
+    grid: Grid = field(default_factory=Uniform)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "solver", named_solver(self.solver, "sampling.solver"))
         require(self.steps >= 1, f"sampling.steps: got {self.steps}, expected at least 1")
         require(0 <= self.eps < math.inf, f"sampling.eps: got {self.eps}, expected a finite number >= 0")
         object.__setattr__(self, "guidance", checked_guidance(self.guidance, "sampling.guidance"))
@@ -148,14 +165,43 @@ class Config:
             f"{self._objective.__name__} learns a path of its own, but path is {self.path}; leave path out",
             Incompatible,
         )
-        if isinstance(self.sampling.solver, Stochastic) and not learned:  # which brings its own noise
-            self._check_noised(self.sampling.solver)
+        self._check_sampling(learned)
+
+    def _check_sampling(self, learned: bool) -> None:
+        solver = self.followed_by(self.sampling.solver)
+        if is_dataclass(solver) and hasattr(solver, "path"):
+            # what is written down leaves the path out, whoever gave it
+            given = {f.name: getattr(solver, f.name) for f in fields(solver) if f.name != "path"}
+            part = Partial(type(solver), given, LATE_SOLVER, "sampling.solver")
+            object.__setattr__(self, "sampling", replace(self.sampling, solver=part))
+        if isinstance(solver, Stochastic) and not learned:  # which brings its own noise
+            self._check_noised(solver)
             require(
                 self.sampling.guidance is None or not self.tells_score,
-                f"{type(self.sampling.solver).__name__} needs the score, and guidance steers the velocity alone here; "
-                "set guidance to null, or use a solver of flows such as Heun",
+                f"{type(solver).__name__} needs the score, and guidance steers the velocity alone here; set guidance "
+                "to null, or use a solver of flows such as Heun",
                 Incompatible,
             )
+        grid = self.sampling.grid
+        grid(self.sampling.steps, span=span_of(grid), path=self.path)
+
+    def followed_by(self, solver: Solver | Partial | str) -> Solver:
+        """A solver, on this path if it steps in a path's coefficients.
+
+        Raises: `Incompatible` for one that was built on another path, and for one that churns noise where noise and
+            data are not independent.
+        """
+        found = named_solver(solver, "solver")
+        found = found(path=self.path) if isinstance(found, Partial) else found
+        own = getattr(found, "path", self.path)
+        require(
+            own == self.path,
+            f"{type(found).__name__} was built on {own}, but path is {self.path}; give one of the two",
+            Incompatible,
+        )
+        if draws_noise(found) and not isinstance(found, Stochastic):
+            self._require_independent(type(found).__name__)
+        return found
 
     def noised(self, field: Field, solver: Stochastic) -> Field:
         """`field` with the noise of `sampling.eps`, for a solver that draws; one that has its own stays as it is.
@@ -182,16 +228,20 @@ class Config:
     def _check_noised(self, solver: Stochastic) -> None:
         if self.tells_score:
             return
-        name, path, tied = type(solver).__name__, self.path, self.tied
-        if tied is not None:
-            raise Incompatible(
-                f"{name} needs the score, which the velocity tells only where noise and data are independent, not "
-                f"under {tied.__name__}; use coupling: Independent, a solver of flows such as Heun, or latent noise "
-                "and head: FlowAndScore"
-            )
+        name, path = type(solver).__name__, self.path
+        self._require_independent(name)
         if not isinstance(path, AffinePath):
             raise Incompatible(f"{name} needs an affine path, got {type(path).__name__}; use a solver such as Heun")
         FlowSDE(_still, 0.0, path)
+
+    def _require_independent(self, name: str) -> None:
+        """Raise `Incompatible` where noise is tied to the data, for a solver that draws more of it."""
+        if self.tied is not None:
+            raise Incompatible(
+                f"{name} needs the score, which the velocity tells only where noise and data are independent, not "
+                f"under {self.tied.__name__}; use coupling: Independent, a solver of flows such as Heun, or latent "
+                "noise and head: FlowAndScore"
+            )
 
     @property
     def tied(self) -> type | None:
@@ -269,6 +319,17 @@ def _learned(coupling: str) -> str:
     )
 
 
+def named_solver(spec: Any, where: str) -> Any:
+    """A solver, or the `Partial` of one that waits for its path; names and mappings are built.
+
+    Raises: `InvalidInput` for whatever else.
+    """
+    if isinstance(spec, (Partial, Solver)):
+        return spec
+    part = build_partial(spec, Solver, where, LATE_SOLVER)
+    return part if part.late or part.nested else part()
+
+
 def checked_guidance(spec: Any, where: str) -> Any:
     """None, a scale, a part that waits for its field, or a function from field to field.
 
@@ -312,9 +373,11 @@ def parse(spec: Mapping[str, Any]) -> Config:
     sampling = spec.pop("sampling", None)
     if sampling is not None:
         require(isinstance(sampling, Mapping), f"sampling: got {sampling!r}, expected a mapping of Sampling fields")
-        rest = {key: value for key, value in sampling.items() if key != "guidance"}
-        guidance = checked_guidance(sampling.get("guidance"), "sampling.guidance")
-        late["sampling"] = replace(build(rest, Sampling, "sampling"), guidance=guidance)
+        rest = {key: value for key, value in sampling.items() if key not in ("guidance", "solver")}
+        parts: dict[str, Any] = {"guidance": checked_guidance(sampling.get("guidance"), "sampling.guidance")}
+        if sampling.get("solver") is not None:
+            parts["solver"] = named_solver(sampling["solver"], "sampling.solver")
+        late["sampling"] = replace(build(rest, Sampling, "sampling"), **parts)
     given = {key: value for key, value in spec.items() if key not in slots}
     return replace(build(given, Config, ""), **late)
 

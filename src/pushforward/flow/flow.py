@@ -136,6 +136,8 @@ class Flow(BaseEstimator):
                 spec.pop(name, None)
         if hasattr(objects.get("objective"), "path"):
             objects.setdefault("path", objects["objective"].path)
+        if "path" in objects:
+            spec["path"] = objects["path"]  # what is built from the mapping may be checked against it
         return replace(parse(spec), **objects)
 
     @property

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pushforward.config import Config, Guidance, build, guide, start
+from pushforward.config import Config, Guidance, guide, start
 from pushforward.core import (
     AffinePath,
     Cond,
@@ -27,7 +27,7 @@ from pushforward.core import (
 from pushforward.couplings.learned import Gaussian
 from pushforward.flow.start_law import StartLaw
 from pushforward.inference import log_prob
-from pushforward.solvers import Heun, Solution, Stochastic, solve
+from pushforward.solvers import Heun, Solution, Stochastic, draws_noise, solve
 
 __all__ = ["Follower"]
 
@@ -66,13 +66,14 @@ class Follower:
         method = self._solver(solver, draws=generator is not None)
         field = guide(self.field, guidance, None if cond is None else self.objective)
         begin = getattr(field, "start", None)  # of a field that starts late and knows from where
-        if isinstance(method, Stochastic):
+        if draws_noise(method):
             require(
                 self.noise or self.config.tells_score,
                 f"{type(method).__name__} needs the score, which the velocity tells only of flows from noise, and this "
                 "one starts from data; use a solver of flows such as Heun, or train with latent noise and FlowAndScore",
                 Incompatible,
             )
+        if isinstance(method, Stochastic):
             field = self.config.noised(field, method)
         times = self._times(field, steps, x)
         grid = times.flip(0) if reverse else times
@@ -140,13 +141,13 @@ class Follower:
     def _times(self, field: Field, steps: int | None, like: Tensor) -> Tensor:
         low, high = span_of(field)
         number = self.config.sampling.steps if steps is None else steps
-        return torch.linspace(low, high, number + 1, dtype=time_dtype(like), device=like.device)
+        times = self.config.sampling.grid(number, span=(low, high), path=self.config.path)
+        return times.to(like.device, time_dtype(like))
 
     def _solver(self, solver: Solver | str | None, *, draws: bool) -> Solver:
         """The solver that is asked for; where nothing may be drawn, the flow of the same marginals has a way back."""
-        found: Any = self.config.sampling.solver if solver is None else solver
-        found = build(found, Solver, "solver") if isinstance(found, str) else found
-        if draws or not isinstance(found, Stochastic):
+        found = self.config.followed_by(self.config.sampling.solver if solver is None else solver)
+        if draws or not draws_noise(found):
             return found
         require(
             solver is None,

@@ -18,6 +18,7 @@ from pushforward.flow.flow import Flow
 from pushforward.metrics import curvature
 from pushforward.objectives import FlowMatching, Grid
 from pushforward.solvers import Euler
+from pushforward.solvers.grids import Uniform
 from pushforward.training import Feed, atomic_write, train
 
 __all__ = ["couples", "distil", "reflow", "straightness"]
@@ -155,7 +156,7 @@ def distil(
     found = _learn(
         flow, objective, pairs, folder=folder, training_steps=training_steps, seed=seed, progress=progress, **making
     )
-    sampling = replace(found.config_.sampling, solver=Euler(), steps=calls)
+    sampling = replace(found.config_.sampling, solver=Euler(), steps=calls, grid=Uniform())
     found.config_ = replace(found.config_, sampling=sampling)
     if folder is not None:
         found.save(folder)

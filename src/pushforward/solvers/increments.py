@@ -7,7 +7,7 @@ from torch import Tensor
 
 from pushforward.core import Gen, Incompatible, Solver, State, align, like, map_state, randn_like
 
-__all__ = ["Brownian", "Increment", "Stochastic", "combine", "draw", "require_noise"]
+__all__ = ["Brownian", "Increment", "Stochastic", "combine", "draw", "draws_noise", "require_noise"]
 
 
 class Increment(NamedTuple):
@@ -40,6 +40,11 @@ class Stochastic(Solver, Protocol):
     def brownian(self) -> Brownian | None:
         """The path it follows; None draws from the generator."""
         ...
+
+
+def draws_noise(solver: Any) -> bool:
+    """Whether `solver` draws: one of SDEs, or one whose `draws` says that it brings noise of its own (`DDIM`)."""
+    return isinstance(solver, Stochastic) or bool(getattr(solver, "draws", False))
 
 
 def draw(brownian: Brownian | None, x: State, s: Tensor, t: Tensor, *, generator: Gen, area: bool = False) -> Increment:

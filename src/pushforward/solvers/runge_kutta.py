@@ -10,10 +10,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from pushforward.core import Cond, Incompatible, Space, State, Step, align, like, map_state, require
+from pushforward.core import Cond, Incompatible, InvalidInput, Space, State, Step, align, like, map_state, require
 from pushforward.spaces import Euclidean
 
-__all__ = ["Tableau", "interpolate", "require_flat", "runge_kutta"]
+__all__ = ["Tableau", "interpolate", "require_flat", "runge_kutta", "tableau_of"]
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,20 @@ def require_flat(solver: Any) -> None:
         f"use Euler({type(space).__name__}(...))",
         Incompatible,
     )
+
+
+def tableau_of(solver: Any, starter: Any, *, order: int) -> Tableau:
+    """The tableau of the one-step method that starts `solver`, which must have at least `order`."""
+    name, kind = type(solver).__name__, type(starter).__name__
+    tableau = getattr(starter, "tableau", None)
+    if not isinstance(tableau, Tableau):
+        raise InvalidInput(f"{name}.starter is {kind}, expected a one-step method with a tableau, such as RK4()")
+    require(
+        tableau.order >= order,
+        f"{name} of order {solver.order} needs a starter of order {order} at least, got {kind} of order "
+        f"{tableau.order}; use RK4()",
+    )
+    return tableau
 
 
 @functools.cache
