@@ -4,7 +4,16 @@ Everything here drives `solve` and brings no loop of its own. How to step lives 
 `guidance`; training in its own room.
 """
 
-from pushforward.inference.likelihood import log_prob, sample_with_log_prob
+from pushforward.inference.extrapolated import Extrapolated
+from pushforward.inference.likelihood import Likelihood, likelihood, log_prob, sample_with_log_prob
 from pushforward.inference.transport import round_trip_error, transport
 
-__all__ = ["log_prob", "round_trip_error", "sample_with_log_prob", "transport"]
+__all__ = [
+    "Extrapolated",
+    "Likelihood",
+    "likelihood",
+    "log_prob",
+    "round_trip_error",
+    "sample_with_log_prob",
+    "transport",
+]
