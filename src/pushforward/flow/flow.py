@@ -423,7 +423,7 @@ class Flow(BaseEstimator):
             cond: As in `sample`.
             steps: As in `sample`.
             solver: As in `sample`.
-            divergence: "exact" (d evaluations a step), "hutchinson" (one, unbiased), or a part such as `HutchPlusPlus()`.
+            divergence: "exact" (d evaluations a step), "hutchinson" (one, unbiased) or a part, as `HutchPlusPlus()`.
             generator: For random probes and dequantisation noise.
 
         Raises: `InvalidInput` when the source is data, whose density nobody knows.

@@ -4,6 +4,8 @@ Everything here drives `solve` and brings no loop of its own. How to step lives 
 `guidance`; training in its own room.
 """
 
+from pushforward.inference import dequantisation
+from pushforward.inference.bits_per_dim import bits_per_dim, log_bound
 from pushforward.inference.extrapolated import Extrapolated
 from pushforward.inference.likelihood import Likelihood, likelihood, log_prob, sample_with_log_prob
 from pushforward.inference.transport import round_trip_error, transport
@@ -11,7 +13,10 @@ from pushforward.inference.transport import round_trip_error, transport
 __all__ = [
     "Extrapolated",
     "Likelihood",
+    "bits_per_dim",
+    "dequantisation",
     "likelihood",
+    "log_bound",
     "log_prob",
     "round_trip_error",
     "sample_with_log_prob",

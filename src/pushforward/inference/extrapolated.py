@@ -1,6 +1,6 @@
 """The law at the beginning of a field's span, where that is after t = 0."""
 
-from dataclasses import dataclass, field
+import dataclasses
 from typing import Any
 
 from jaxtyping import Float
@@ -12,7 +12,7 @@ from pushforward.spaces import Euclidean
 __all__ = ["Extrapolated"]
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Extrapolated:
     r"""The source, carried to the time s at which a field may first be followed, by one step of its velocity there.
 
@@ -39,7 +39,7 @@ class Extrapolated:
     field: Any
     source: Any = None
     cond: Cond = None
-    divergence: Divergence = field(default_factory=Exact)
+    divergence: Divergence = dataclasses.field(default_factory=Exact)
     generator: Gen = None
 
     def __post_init__(self) -> None:
