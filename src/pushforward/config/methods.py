@@ -363,6 +363,7 @@ METHODS: tuple[Method, ...] = (
             "EndpointLoss",
             "Likelihood",
             "MinSNR",
+            "VLoss",
         ),
         tests=("tests/objectives",),
         recipe="moons",

@@ -17,6 +17,7 @@ from pushforward.core import (
     Pairs,
     Path,
     Point,
+    State,
     drop_condition,
     leaves,
     require,
@@ -27,7 +28,7 @@ from pushforward.objectives.times import Draw, Independent, TimeLaw, Uniform
 from pushforward.objectives.weights import NamedLoss, One, Weight
 from pushforward.paths import Affine
 
-__all__ = ["FlowMatching", "Term"]
+__all__ = ["FieldTerm", "FlowMatching", "Term"]
 
 EARLY = 1e-4  # named losses are weighed as of then before it: at t = 0 the ratio of their errors may be 0/0
 TINY = 1e-12  # and sigma no less than that
@@ -44,6 +45,32 @@ class Term(Protocol):
 
     def __call__(self, point: Point, law: Law, objective: "FlowMatching") -> Tensor:
         """Loss of every row, `[B]`."""
+        ...
+
+
+@runtime_checkable
+class FieldTerm(Protocol):
+    """A further loss that asks the network again: at other points, or for its derivatives."""
+
+    @property
+    def name(self) -> str:
+        """Its key in `Loss.terms`."""
+        ...
+
+    def check(self, objective: "FlowMatching") -> None:
+        """Raise `Incompatible` when it makes no sense beside this path and head."""
+        ...
+
+    def ask(
+        self,
+        answer: Callable[[State, Tensor], Law],
+        point: Point,
+        law: Law,
+        objective: "FlowMatching",
+        *,
+        generator: Gen = None,
+    ) -> Tensor:
+        """Loss of every row, `[B]`; `law` is `answer(point.x, point.t)`, what the network says under its condition."""
         ...
 
 
@@ -70,7 +97,7 @@ class FlowMatching:
             `NoiseLoss()`, which is minimised whatever the head, on the path's schedule (see `weights`).
         cond_drop: Probability of replacing a row's condition by the null condition, in [0, 1]; what classifier-free
             guidance needs.
-        terms: Further losses on the same forward pass.
+        terms: Further losses: a `Term` on the same forward pass, a `FieldTerm` such as `SecondOrder()` on its own.
 
     Shapes: `pairs` of `[B, *E]`; gives a scalar `Loss` with the term "fit" and one per further term.
     Raises: `Incompatible` at construction when a part is none of its kind, when the head makes no sense on the
@@ -90,7 +117,7 @@ class FlowMatching:
     draw: Draw = field(default_factory=Independent)
     weight: Weight | NamedLoss = field(default_factory=One)
     cond_drop: float = 0.0
-    terms: tuple[Term, ...] = ()
+    terms: tuple[Term | FieldTerm, ...] = ()
 
     def __post_init__(self) -> None:
         for name, kind, example in (
@@ -110,6 +137,9 @@ class FlowMatching:
                 f"{type(self.head).__name__} on {self.path}; give a function of time",
                 Incompatible,
             )
+        for term in self.terms:
+            if isinstance(term, FieldTerm):
+                term.check(self)
         require(0 <= self.cond_drop <= 1, f"cond_drop is a probability, got {self.cond_drop}; choose one in [0, 1]")
 
     def __call__(self, net: nn.Module | Callable[..., Tensor], batch: Pairs, *, generator: Gen = None) -> Loss:
@@ -120,7 +150,12 @@ class FlowMatching:
         law = self.head.law(net(point.x, point.t, cond), point.x, point.t)
         fit = law.loss(self.head.target(self.path, point))
         rows = {"fit": fit if isinstance(self.weight, One) else self._weigh(t) * fit}
-        rows |= {term.name: term(point, law, self) for term in self.terms}
+        answer = lambda x, t: self.head.law(net(x, t, cond), x, t)
+        for term in self.terms:
+            asks = isinstance(term, FieldTerm)
+            rows[term.name] = (
+                term.ask(answer, point, law, self, generator=generator) if asks else term(point, law, self)
+            )
         return Loss.mean(rows, batch.weight)
 
     def _weigh(self, t: Tensor) -> Tensor:

@@ -6,11 +6,23 @@ from torch import Tensor
 
 from pushforward.objectives.times.beta import Beta
 from pushforward.objectives.times.draws import Antithetic, Draw, Independent, Stratified
+from pushforward.objectives.times.importance import Importance
 from pushforward.objectives.times.logit_normal import LogitNormal
 from pushforward.objectives.times.mode_sd3 import ModeSD3
 from pushforward.objectives.times.uniform import Uniform
 
-__all__ = ["Antithetic", "Beta", "Draw", "Independent", "LogitNormal", "ModeSD3", "Stratified", "TimeLaw", "Uniform"]
+__all__ = [
+    "Antithetic",
+    "Beta",
+    "Draw",
+    "Importance",
+    "Independent",
+    "LogitNormal",
+    "ModeSD3",
+    "Stratified",
+    "TimeLaw",
+    "Uniform",
+]
 
 
 @runtime_checkable
