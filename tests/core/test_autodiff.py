@@ -167,3 +167,18 @@ def test_a_sketch_of_a_jacobian_without_rank_has_finite_gradients():
     assert torch.equal(x.grad, torch.zeros(2, 5))
     with pytest.raises(InvalidInput, match="sketch=0"):
         HutchPlusPlus(sketch=0)
+
+
+@pytest.mark.parametrize("gaussian", [False, True])
+def test_the_variance_of_one_probe_is_the_known_one(gaussian):
+    """2 (|S|^2 - sum S_ii^2) for signs, 2 |S|^2 for normal probes, with S the symmetric part; swirls are free."""
+    matrix = torch.randn(6, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+    symmetric = (matrix + matrix.T) / 2
+    expected = 2 * symmetric.square().sum() - (0 if gaussian else 2 * symmetric.diagonal().square().sum())
+    x, method = torch.zeros(200_000, 6, dtype=torch.float64), Hutchinson(gaussian=gaussian)
+    _, guess = method(lambda x: x @ matrix.T, x, method.probes(x, generator=torch.Generator().manual_seed(4)))
+    square = (guess - matrix.trace()).square()
+    assert abs(square.mean() - expected) < 4 * square.std() / math.sqrt(len(x))
+    skew = matrix - matrix.T
+    _, none = method(lambda x: x @ skew.T, x[:100], method.probes(x[:100]))
+    torch.testing.assert_close(none, torch.zeros(100, dtype=torch.float64), rtol=0, atol=1e-12)

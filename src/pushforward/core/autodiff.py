@@ -173,7 +173,8 @@ class HutchPlusPlus:
     with K probes g and S of `sketch` columns, all drawn once, and a Q of its own for every row. Exact where the
     Jacobian has rank `sketch` or less, and where `sketch` reaches the number of coordinates. It costs
     `2 sketch + count` products with J and pays where J has few large singular values; near a multiple of the identity
-    (a straight path at t = 0) it is Hutchinson's with fewer coordinates.
+    (a straight path at t = 0) it is Hutchinson's with fewer coordinates. Along a trajectory Q turns with the Jacobian,
+    but QQ^T, all that counts, does so smoothly while J S keeps its rank, so adaptive solvers serve, too.
 
     Source: Meyer, Musco, Musco & Woodruff, Hutch++: Optimal Stochastic Trace Estimation (SOSA 2021),
         https://arxiv.org/abs/2010.09649, algorithm 1. Differs: Q is a constant for gradients. For any Q the mean over g
