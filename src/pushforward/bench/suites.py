@@ -12,6 +12,7 @@ from pushforward.bench.couplings_exact import ExactCouplings
 from pushforward.bench.exact_wasserstein import ExactWasserstein
 from pushforward.bench.job import Job, Suite
 from pushforward.bench.learned_couplings import LearnedCouplings
+from pushforward.bench.likelihood import LikelihoodSuite
 from pushforward.bench.outliers import Outliers
 from pushforward.bench.peers import present
 from pushforward.bench.results import Result, Results
@@ -34,6 +35,10 @@ SUITES: dict[str, Budgets] = {
     "c2ot": Budgets(ConditionalTransport(), ConditionalTransport(steps=1000, points=1000, seeds=(0,))),
     "carflow": Budgets(CARFlowLine(), CARFlowLine(steps=500, points=2000, seeds=(0,))),
     "learned_couplings": Budgets(LearnedCouplings(), LearnedCouplings(steps=100, seeds=(0,))),
+    "likelihood": Budgets(
+        LikelihoodSuite(),
+        LikelihoodSuite(moons_steps=300, digits_steps=60, dequantiser_steps=5, moons=200, digits=20, density_steps=10),
+    ),
     "training_speed": Budgets(TrainingSpeed(), TrainingSpeed(steps=200, repeats=3)),
     "outliers": Budgets(Outliers(), Outliers(batches=20, steps=500, points=500, seeds=(0,))),
     "couplings": Budgets(
