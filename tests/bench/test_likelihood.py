@@ -12,7 +12,7 @@ def test_every_dequantisation_and_both_laws_are_measured(tmp_path):
     rows = [row for case in suite.measure(Job((), tmp_path, lambda line: None)) for row in case]
     assert all(math.isfinite(row.value) for row in rows)
     bits = {row.method: row.value for row in rows if row.metric == "bits_per_dim"}
-    laws = ("uniform", "variational", "truncated normal, tau 3", "truncated normal, tau 1")
+    laws = ("uniform", "variational", "truncated normal, chosen", "truncated normal, the path's own")
     assert set(bits) == {f"{name}, {law}" for name in ("recipe", "i-DODE") for law in laws}
     gaps = {row.case: row for row in rows if row.metric == "gap"}
     assert set(gaps) == {f"held-out rows of {name}, quick" for name in ("GaussianMoons", "Moons")}
