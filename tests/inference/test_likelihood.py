@@ -201,7 +201,7 @@ def test_what_makes_no_sense_is_refused():
 
 
 @pytest.mark.parametrize("solver", [RK4(), Dopri5()])
-@pytest.mark.parametrize("divergence", ["exact", "hutchinson"])
+@pytest.mark.parametrize("divergence", ["exact", "hutchinson", HutchPlusPlus()], ids=str)
 def test_no_rows_have_no_densities(solver, divergence):
     x = torch.ones(0, 2, 3)
     field = lambda x, t, cond: -x

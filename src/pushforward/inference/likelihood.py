@@ -135,7 +135,7 @@ def log_prob(
         field: Field, `field(x, t, cond)` shaped like `x`; rows must not depend on each other.
         x: Data `[B, *E]`.
         source: Law at the source: anything with `log_prob(x) -> [B]`, a space (its noise), or None for the
-            noise of `space`, standard normal by default.
+            noise of `space`, standard normal by default. Where the field's span starts after 0, `Extrapolated(field)`.
         solver: A step, such as `RK4()` or `Dopri5()`.
         times: Grid between source (its least time) and data (its greatest), in either order; 100 equal steps if None,
             from 1 to 0 or over the field's `span` where it has one. Where that ends before 1, what is given is the
@@ -206,7 +206,7 @@ def _standard_error(growth: Tensor, divergence: Divergence | str) -> Tensor:
     rows, K = growth.shape
     if K == 1:
         return growth.new_full((rows,), 0.0 if isinstance(_divergence(divergence), Exact) else math.nan)
-    return growth.std(1) / math.sqrt(K)
+    return ((growth - growth.mean(1, keepdim=True)).square().sum(1) / (K * (K - 1))).sqrt()
 
 
 def sample_with_log_prob(
