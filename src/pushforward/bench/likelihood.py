@@ -13,7 +13,7 @@ from pushforward.bench.job import Job
 from pushforward.bench.results import Result
 from pushforward.config import Experiment, override, parse
 from pushforward.core import Cond, Field, Gen, Hutchinson, Loss, Pairs, generator_from
-from pushforward.data import Dataset, GaussianMoons, Moons, Toy
+from pushforward.data import Arrays, Dataset, GaussianMoons, Moons, Toy
 from pushforward.inference import bits_per_dim, likelihood, log_bound, log_prob
 from pushforward.inference.dequantisation import Dequantisation, TruncatedNormal, Uniform, Variational
 from pushforward.recipes import load
@@ -66,7 +66,10 @@ class LikelihoodSuite:
     The flow is followed from the time at which sigma_t / alpha_t is the spread of uniform noise, h / sqrt(3) with h
     half a level; "the path's own" truncated normal from where it is h / 3. Where a model is flat within a cell that law
     costs 0.56 bits more than uniform noise; it pays where a model knows that values are whole numbers, as the paper's
-    do. So beside it stands one whose scale is chosen on training rows. Eight probes.
+    do. So beside it stands one whose scale is chosen on training rows. The variational noise learns from the very rows
+    that are judged, as it may: it belongs to the bound, not to the model. Learned from the training rows, which the
+    second model knows too well (2.08 bits of uniform noise against 2.41), it gained 0.06 bits there and lost 0.01 here.
+    Eight probes.
 
     Args:
         moons_steps: Of training; None for the recipe's.
@@ -166,7 +169,10 @@ class LikelihoodSuite:
         known = data.transform.forward(known)
         laws: dict[str, Callable[[], tuple[Dequantisation, float]]] = {
             "uniform": lambda: (Uniform(), level),
-            "variational": lambda: (self._learn(data, field, learned, 1 / (1 + level)), level),
+            "variational": lambda: (
+                self._learn(Feed(Arrays(rows, labels), transform=data.transform), field, learned, 1 / (1 + level)),
+                level,
+            ),
             "truncated normal, chosen": lambda: (
                 min(
                     (TruncatedNormal(scale * HALF) for scale in SCALES),
@@ -191,13 +197,13 @@ class LikelihoodSuite:
                 self._row(DIGITS, f"{name}, {law_name}", "bits_per_dim_standard_error", error, "bits"),
             ]
 
-    def _learn(self, data: Dataset, field: Field, law: Variational, alpha: float) -> Variational:
+    def _learn(self, feed: Feed, field: Field, law: Variational, alpha: float) -> Variational:
         """Train a dequantisation for the field as it is."""
         bound = _Bound(
-            lambda y, cond, generator: _density(field, y, cond, alpha, steps=6, probes=1, generator=generator), alpha
+            lambda y, cond, generator: _density(field, y, cond, alpha, steps=10, probes=1, generator=generator), alpha
         )
-        settings = Training(self.dequantiser_steps, 64, 5e-3, ema=None, device="cpu")
-        train(law, bound, Feed(data.train, transform=data.transform), settings, seed=self.seed)
+        settings = Training(self.dequantiser_steps, 64, 2e-3, ema=None, device="cpu")
+        train(law, bound, feed, settings, seed=self.seed)
         return law.eval()
 
     def _generator(self, stream: str) -> torch.Generator:
