@@ -23,11 +23,11 @@ from pushforward.config import (
     read_yaml,
     write_yaml,
 )
-from pushforward.core import Coupling, Incompatible, InvalidInput, Path, Solver
+from pushforward.core import Coupling, Incompatible, InvalidInput, Objective, Path, Solver
 from pushforward.couplings import EntropicOT, ExactOT
 from pushforward.data import Moons, Toy
 from pushforward.guidance import ClassifierFree, Interval
-from pushforward.objectives import FlowMatching
+from pushforward.objectives import FlowMatching, SecondOrder
 from pushforward.paths import Affine, Brownian, CondOT, Cosine
 from pushforward.solvers import PI, Dopri5
 from pushforward.transport import PNorm
@@ -60,6 +60,15 @@ def test_parts_by_name_by_mapping_and_nested():
     path = build({"type": "Affine", "schedule": "Cosine", "latent": {"type": "Brownian", "scale": 2}}, Path, "path")
     assert path == Affine(Cosine(), Brownian(2.0))
     assert build(describe(path), Path, "path") == path
+
+
+def test_a_tuple_of_parts_is_a_list_of_names_and_mappings():
+    spec = {"type": "FlowMatching", "terms": ["SecondOrder", {"type": "SecondOrder", "strength": 0.2}]}
+    objective = build(spec, Objective, "objective")
+    assert objective == FlowMatching(terms=(SecondOrder(), SecondOrder(0.2)))
+    assert build(describe(objective), Objective, "objective") == objective
+    with pytest.raises(InvalidInput, match=r"objective.terms.1: unknown name 'SecndOrder'; did you mean SecondOrder"):
+        build({"type": "FlowMatching", "terms": ["SecondOrder", "SecndOrder"]}, Objective, "objective")
 
 
 def test_every_registered_part_is_a_class_that_its_slot_names():

@@ -17,6 +17,7 @@ from pushforward.data import (
     EightGaussians,
     Funnel,
     Gaussian,
+    GaussianMoons,
     Labelled,
     Moons,
     Pinwheel,
@@ -31,6 +32,7 @@ TOYS = [
     EightGaussians(),
     Funnel(),
     Gaussian(mean=1.0, std=0.5),
+    GaussianMoons(),
     Moons(),
     Moons(noise=1.0, scale=1.0, shift=0.0),
     Pinwheel(),
@@ -44,6 +46,7 @@ DENSITIES = [
     (Checkerboard(cells=2, side=0.5), 0.7),
     (EightGaussians(), 8.0),
     (Gaussian(mean=1.0, std=0.5), 4.0),
+    (GaussianMoons(noise=0.3, scale=2.0, shift=-1.0), 6.0),
     (Moons(), 6.0),
     (Moons(noise=1.0, scale=1.0, shift=0.0), 3.1),
     (Rings(), 3.5),
@@ -84,6 +87,7 @@ MOMENTS = [
     (Checkerboard(), (0, 0), 32 / 3),  # every column and every row is uniform: 2 * 4^2 / 3
     (EightGaussians(), (0, 0), 25 + 2 * math.sqrt(0.1)),
     (Gaussian(mean=1.0, std=0.5), (1, 1), 2 + 0.5),
+    (GaussianMoons(), (0.5, 0.25), None),
     (Moons(), (0.8, 0.05), None),  # 3 (1/2 + 1/10) - 1 and 3 (1/4 + 1/10) - 1
     (Pinwheel(), (0, 0), 4 * (1 + 0.09 + 0.01)),  # rotations keep lengths
     (Rings(), (0, 0), 9 * (1 + 4 + 9 + 16) / 64 + 2 * 0.08**2),
@@ -145,6 +149,18 @@ def test_moons_density_has_the_marginal_across_the_diagonal():
         # d(x, y) is half of d(x + y, x - y)
         mass = (lines * (high - low) / 2 * phi.cos()).sum() * (math.pi / 400) / 2
         assert mass.item() == pytest.approx(((clean >= low) & (clean < high)).double().mean().item(), rel=5e-3)
+
+
+@pytest.mark.parametrize("noise", [0.02, 0.1, 1.0])
+def test_gaussian_moons_density_is_the_mean_over_angles(noise):
+    """100,000 midpoints of the angle: what is left of their error is second order in the spacing over the noise."""
+    x = GaussianMoons(noise).sample(20, generator=generator_from(2)).double()
+    angle = (torch.arange(100_000, dtype=torch.float64) + 0.5) * (math.pi / 100_000)
+    upper = torch.stack([angle.cos(), angle.sin()], 1)
+    lower = torch.stack([1 - angle.cos(), 0.5 - angle.sin()], 1)
+    mean = sum((-(x[:, None] - c).square().sum(2) / (2 * noise**2)).exp().mean(1) / 2 for c in (upper, lower))
+    expected = mean.log() - math.log(2 * math.pi * noise**2)
+    torch.testing.assert_close(GaussianMoons(noise).log_prob(x), expected, rtol=0, atol=1e-6)
 
 
 def test_funnel_is_a_scale_mixture():
@@ -246,6 +262,7 @@ def test_eight_gaussians_are_torchcfm_s(monkeypatch):
         lambda: EightGaussians(std=0.0),
         lambda: Funnel(dim=1),
         lambda: Gaussian(std=-1.0),
+        lambda: GaussianMoons(noise=0.0),
         lambda: Moons(noise=0.0),
         lambda: Pinwheel(blades=0),
         lambda: Pinwheel(radial_std=0.0),

@@ -20,6 +20,7 @@ from pushforward.objectives import (
     Stratified,
     Uniform,
     VelocityLoss,
+    VLoss,
 )
 from pushforward.oracles import reference_mixture
 from pushforward.paths import (
@@ -101,7 +102,7 @@ def test_every_parameter_gets_a_finite_gradient(head, event):
     assert all(torch.isfinite(p.grad).all() and p.grad.abs().sum() > 0 for p in net.parameters())
 
 
-NAMED = [VelocityLoss(), EndpointLoss(), NoiseLoss(), Likelihood(), MinSNR()]
+NAMED = [VelocityLoss(), EndpointLoss(), NoiseLoss(), Likelihood(), MinSNR(), VLoss()]
 SCHEDULES = [CondOT(), CondOT(0.05), Polynomial(2), Cosine(), LinearVP(), VariancePreserving(), VarianceExploding()]
 each_named = pytest.mark.parametrize("weight", NAMED, ids=repr)
 each_schedule = pytest.mark.parametrize("schedule", SCHEDULES, ids=repr)

@@ -5,10 +5,37 @@ import math
 import pytest
 import torch
 
-from pushforward.core import InvalidInput
-from pushforward.objectives import Antithetic, Beta, Independent, LogitNormal, ModeSD3, Stratified, Uniform
+from pushforward.core import Incompatible, InvalidInput
+from pushforward.objectives import (
+    Antithetic,
+    Beta,
+    EndpointLoss,
+    FlowMatching,
+    Importance,
+    Independent,
+    Likelihood,
+    LogitNormal,
+    ModeSD3,
+    NoiseLoss,
+    Stratified,
+    Uniform,
+    VelocityLoss,
+    VLoss,
+)
+from pushforward.oracles import reference_mixture
+from pushforward.paths import Affine, CondOT, Cosine, EncodingDecoding, LinearVP, Polynomial, VariancePreserving
 
-LAWS = [Uniform(), Uniform(0.1, 0.9), LogitNormal(), LogitNormal(1.2, 1.2), ModeSD3(), ModeSD3(-0.9), Beta(2.0, 3.0)]
+LAWS = [
+    Uniform(),
+    Uniform(0.1, 0.9),
+    LogitNormal(),
+    LogitNormal(1.2, 1.2),
+    ModeSD3(),
+    ModeSD3(-0.9),
+    Beta(2.0, 3.0),
+    Importance(cleanest=3.0),
+    Importance(VariancePreserving(), VLoss(), -4.0, 4.0),
+]
 DRAWS = [Independent(), Stratified(), Antithetic()]
 each_law = pytest.mark.parametrize("law", LAWS, ids=repr)
 each_draw = pytest.mark.parametrize("draw", DRAWS, ids=repr)
@@ -120,8 +147,95 @@ def test_stratified_times_lower_the_variance_of_a_smooth_loss():
         lambda: LogitNormal(scale=0.0),
         lambda: ModeSD3(3.0),
         lambda: Beta(0.0),
+        lambda: Importance(noisiest=3.0, cleanest=3.0),
     ],
 )
 def test_senseless_laws_are_refused(build):
     with pytest.raises(InvalidInput, match="got"):
         build()
+
+
+def test_the_published_law_of_noise_levels():
+    """i-DODE, VP: gamma = -lambda, Z and the quantiles of its closed form to the six digits that are known."""
+    law = Importance(VariancePreserving(), VLoss(), noisiest=-5.0, cleanest=13.3)
+    assert 2 * law.total == pytest.approx(13.293286, abs=1e-6)
+    share = torch.tensor([0.0, 0.25, 0.5, 0.75, 1.0], dtype=torch.float64)
+    c = VariancePreserving()(law.quantile(1 - share))
+    gamma = 2 * (c.sigma / c.alpha).log()
+    published = torch.tensor([-13.3, -9.976634, -6.652068, -3.293589, 5.0], dtype=torch.float64)
+    torch.testing.assert_close(gamma, published, rtol=0, atol=2e-6)
+
+
+def test_straight_paths_have_times_by_signal_over_noise():
+    """CondOT: p is t / (1 - t), whose distribution function is -t - log(1 - t)."""
+    law = Importance()
+    low, high = law.span
+    q = torch.linspace(0, 1, 101, dtype=torch.float64)
+    share = lambda t: -t - torch.log1p(-t)
+    t, (a, b) = law.quantile(q), share(torch.tensor([low, high], dtype=torch.float64))
+    assert law.total == pytest.approx(float(b - a), rel=1e-6)
+    torch.testing.assert_close((share(t) - a) / (b - a), q, rtol=0, atol=1e-6)
+    level = lambda t: 2 * math.log(t / (1 - t))
+    assert (level(low), level(high)) == (pytest.approx(-5.0), pytest.approx(13.3))
+
+
+@pytest.mark.parametrize("loss", [VelocityLoss(), VLoss(), NoiseLoss(), EndpointLoss()], ids=repr)
+@pytest.mark.parametrize("schedule", [CondOT(), Cosine(), LinearVP(), Polynomial(2), VariancePreserving()], ids=repr)
+def test_density_times_weight_is_the_likelihoods(schedule, loss):
+    law = Importance(schedule, loss, noisiest=-5.0, cleanest=5.0)
+    t = Uniform(*law.span).quantile(torch.linspace(0.01, 0.99, 99, dtype=torch.float64))
+    weigh = lambda loss: FlowMatching(Affine(schedule), weight=loss)._weigh(t)
+    torch.testing.assert_close(law.total * law.density(t) * weigh(loss), weigh(Likelihood()), rtol=1e-6, atol=0)
+
+
+def test_the_exact_field_attains_the_entropy_between_two_noise_levels():
+    """Z E[loss] = (H - d log sigma) at the end, less that at the beginning (derived).
+
+    Since (W / sigma) div D = div v - d sigma' / sigma, E |error|^2 = W^2 E div D / alpha and dH/dt = E div v. Entropies
+    are means of 200,000 log-densities.
+    """
+    path, law = Affine(), Importance(cleanest=5.0)
+    exact = reference_mixture().along(path)
+    objective = FlowMatching(path, times=law, draw=Stratified())
+    seeded = lambda seed: torch.Generator().manual_seed(seed)
+    losses = torch.stack(
+        [
+            objective(exact, reference_mixture().sample_pairs(20_000, generator=seeded(s)), generator=seeded(s)).value
+            for s in range(10)
+        ]
+    )
+    ends, variance = [], 0.0
+    for k, t in enumerate(law.span):
+        rows = -exact.log_prob(exact.sample(200_000, t, generator=seeded(100 + k)), t) - 2 * math.log(1 - t)
+        ends.append(rows.mean())
+        variance += float(rows.var()) / 200_000
+    bound = 2 * law.total * losses.mean()  # a sum over the two coordinates
+    error = math.sqrt(variance + float(2 * law.total * losses.std()) ** 2 / 10)
+    assert abs(bound - (ends[1] - ends[0])) < 4 * error
+    assert error < 0.02
+
+
+def test_importance_sampled_times_lower_the_variance_of_the_bound():
+    path, law, n = Affine(), Importance(), 20_000
+    exact = reference_mixture().along(path)
+    pairs = reference_mixture().sample_pairs(n, generator=torch.Generator().manual_seed(1))
+    bound = {}
+    for name, objective in (
+        ("uniform", FlowMatching(path, times=Uniform(*law.span), weight=Likelihood())),
+        ("importance", FlowMatching(path, times=law)),
+    ):
+        t = objective.times.quantile(torch.rand(n, dtype=torch.float64, generator=torch.Generator().manual_seed(0)))
+        point = path.sample(pairs, t)
+        loss = (exact(point.x, t) - path.velocity(point)).square().mean(1)
+        bound[name] = (
+            (law.span[1] - law.span[0]) * objective._weigh(t) * loss if name == "uniform" else law.total * loss
+        )
+    assert abs(bound["uniform"].mean() / bound["importance"].mean() - 1) < 0.3
+    assert bound["importance"].var() < bound["uniform"].var() / 10
+
+
+def test_levels_that_a_schedule_does_not_reach_are_refused():
+    with pytest.raises(InvalidInput, match="VariancePreserving has these ratios at times -"):
+        Importance(VariancePreserving(), noisiest=-15.0)
+    with pytest.raises(Incompatible, match="time_at_snr, which EncodingDecoding does not have"):
+        Importance(EncodingDecoding())

@@ -13,6 +13,7 @@ from pushforward.bench.exact_wasserstein import ExactWasserstein
 from pushforward.bench.few_step import FewStep
 from pushforward.bench.job import Job, Suite
 from pushforward.bench.learned_couplings import LearnedCouplings
+from pushforward.bench.likelihood import LikelihoodSuite
 from pushforward.bench.outliers import Outliers
 from pushforward.bench.peers import present
 from pushforward.bench.results import Result, Results
@@ -40,6 +41,10 @@ SUITES: dict[str, Budgets] = {
     "few_step_2d": Budgets(FewStep(), FewStep(steps=300, points=1000, seeds=(0,), others=False)),
     "learned_couplings": Budgets(LearnedCouplings(), LearnedCouplings(steps=100, seeds=(0,))),
     "schedule_change": Budgets(ScheduleChange(), ScheduleChange(steps=100, samples=200, seeds=(0,))),
+    "likelihood": Budgets(
+        LikelihoodSuite(),
+        LikelihoodSuite(moons_steps=300, digits_steps=60, dequantiser_steps=5, moons=200, digits=20, density_steps=10),
+    ),
     "training_speed": Budgets(TrainingSpeed(), TrainingSpeed(steps=200, repeats=3)),
     "three_marginals": Budgets(ThreeMarginals(), ThreeMarginals(steps=1500, points=1000, seeds=(0,))),
     "work_precision": Budgets(WorkPrecision(), WorkPrecision(rows=32, evaluations=(8, 16), reference=200)),

@@ -104,6 +104,10 @@ def _leaf(value: Any, annotation: Any, where: str) -> Any:
 def _value(value: Any, annotation: Any, where: str, late: tuple[str, ...]) -> Any:
     if value is None and type(None) in _options(annotation):
         return None
+    if typing.get_origin(annotation) is tuple and isinstance(value, (list, tuple)):
+        member = typing.get_args(annotation)[0]
+        if _kind(member) is not None and typing.get_args(annotation)[1:] == (...,):
+            return tuple(_value(item, member, f"{where}.{k}", late) for k, item in enumerate(value))
     kind = _kind(annotation)
     if kind is None:
         return _leaf(value, annotation, where)

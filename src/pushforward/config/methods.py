@@ -401,6 +401,7 @@ METHODS: tuple[Method, ...] = (
             "EndpointLoss",
             "Likelihood",
             "MinSNR",
+            "VLoss",
         ),
         tests=("tests/objectives",),
         recipe="moons",
@@ -414,6 +415,51 @@ METHODS: tuple[Method, ...] = (
         summary="A Gaussian forward process learned with its denoiser on a bound of the likelihood, straight if wanted",
         names=("NeuralFlowDiffusion", "NeuralPath", "NeuralDiffusion", "Volatility"),
         tests=("tests/objectives/test_neural_flow_diffusion.py", "tests/objectives/test_neural_path.py"),
+    ),
+    Method(
+        id="diffusion_ode_mle",
+        family="objective",
+        room="objectives",
+        paper="Improved Techniques for Maximum Likelihood Estimation for Diffusion ODEs, https://arxiv.org/abs/2305.03935",
+        summary="Times in proportion to the likelihood weight between two noise levels, and a loss on the divergence; "
+        "densities are taken at the end of those levels, with truncated-normal dequantisation",
+        names=("Importance", "VLoss", "Likelihood", "SecondOrder"),
+        tests=(
+            "tests/objectives/test_second_order.py",
+            "tests/objectives/test_times.py",
+            "tests/inference/test_bits_per_dim.py",
+        ),
+    ),
+    Method(
+        id="cnf_likelihood",
+        family="likelihood",
+        room="inference",
+        paper="Neural Ordinary Differential Equations, https://arxiv.org/abs/1806.07366; FFJORD, "
+        "https://arxiv.org/abs/1810.01367",
+        summary="Log-densities along a flow, for the field of every head, with the error that random probes make",
+        names=("log_prob", "likelihood", "sample_with_log_prob", "Extrapolated"),
+        tests=("tests/inference/test_likelihood.py", "tests/inference/test_likelihood_heads.py"),
+    ),
+    Method(
+        id="trace_estimators",
+        family="likelihood",
+        room="core",
+        paper="FFJORD, https://arxiv.org/abs/1810.01367; Hutch++: Optimal Stochastic Trace Estimation, "
+        "https://arxiv.org/abs/2010.09649",
+        summary="Divergences by forward mode: exact, by random probes, and exact on a sketch with probes on the rest",
+        names=("Exact", "Hutchinson", "HutchPlusPlus"),
+        tests=("tests/core/test_autodiff.py", "tests/inference/test_likelihood.py"),
+    ),
+    Method(
+        id="dequantisation",
+        family="likelihood",
+        room="inference.dequantisation",
+        paper="A note on the evaluation of generative models, https://arxiv.org/abs/1511.01844; Flow++, "
+        "https://arxiv.org/abs/1902.00275; Improved Techniques for Maximum Likelihood Estimation for Diffusion ODEs, "
+        "https://arxiv.org/abs/2305.03935",
+        summary="Bits per dimension from a density: uniform, truncated-normal or learned noise within the cells",
+        names=("Uniform", "TruncatedNormal", "Variational"),
+        tests=("tests/inference/test_bits_per_dim.py",),
     ),
     Method(
         id="flow_sde_conversion",

@@ -11,9 +11,9 @@ from pushforward.core import Coupling, Field, Head, Objective, Path, Schedule, S
 from pushforward.couplings import LearnedCoupling
 from pushforward.data import Distribution, Loader
 from pushforward.guidance import Guidance
-from pushforward.objectives import NeuralPath
+from pushforward.objectives import FieldTerm, NeuralPath
 from pushforward.objectives.times import Draw, TimeLaw
-from pushforward.objectives.weights import Weight
+from pushforward.objectives.weights import NamedLoss, Weight
 from pushforward.paths.latents import Latent
 from pushforward.solvers.grids import Grid
 from pushforward.transport import Cost
@@ -59,19 +59,23 @@ def kinds() -> Mapping[type, Mapping[str, type]]:
         Distribution: _named(data.toys),
         Draw: _named(objectives.times, "Antithetic", "Independent", "Stratified"),
         Field: _named(guidance, "CFGZeroStar", "ClassifierFree", "Interval"),  # Autoguidance needs a second model
+        FieldTerm: _named(objectives, "SecondOrder"),
         Guidance: _named(guidance, "CFGZeroStar", "ClassifierFree"),
         Grid: _named(solvers.grids),
         Head: _named(fields, "Endpoint", "FlowAndScore", "LatentNoise", "Noise", "Score", "Velocity"),
         Latent: _named(paths.latents),
         LearnedCoupling: _named(couplings, "CARFlow", "CrossFlow", "VariationalNoise"),
         Loader: _named(data.loaders),
+        NamedLoss: _named(
+            objectives.weights, "EndpointLoss", "Likelihood", "MinSNR", "NoiseLoss", "VLoss", "VelocityLoss"
+        ),
         NeuralPath: _named(objectives, "NeuralPath"),
         Objective: _named(objectives, "FlowMatching", "Joint", "NeuralFlowDiffusion"),
         Path: _named(paths, "Affine"),
         Schedule: _named(paths.schedules),
         Solver: _named(solvers, *SOLVERS),
         Space: _named(spaces, "Euclidean"),
-        TimeLaw: _named(objectives.times, "Beta", "Grid", "LogitNormal", "ModeSD3", "Uniform"),
+        TimeLaw: _named(objectives.times, "Beta", "Grid", "Importance", "LogitNormal", "ModeSD3", "Uniform"),
         Weight: _named(objectives.weights),
         nn.Module: _named(nets, "DiT", "MLP", "ResidualMLP", "UNet"),
     }

@@ -28,6 +28,7 @@ from pushforward.config import (
 from pushforward.core import (
     Cond,
     Coupling,
+    Divergence,
     Field,
     Gen,
     InvalidInput,
@@ -414,7 +415,7 @@ class Flow(BaseEstimator):
         *,
         steps: int | None = None,
         solver: Solver | str | None = None,
-        divergence: str = "exact",
+        divergence: Divergence | str = "exact",
         generator: Gen = None,
     ) -> Tensor:
         """Log-density `[N]` of rows in data units, in nats.
@@ -424,7 +425,7 @@ class Flow(BaseEstimator):
             cond: As in `sample`.
             steps: As in `sample`.
             solver: As in `sample`.
-            divergence: "exact" (d evaluations a step) or "hutchinson" (one, unbiased).
+            divergence: "exact" (d evaluations a step), "hutchinson" (one, unbiased) or a part, as `HutchPlusPlus()`.
             generator: For random probes and dequantisation noise.
 
         Raises: `InvalidInput` when the source is data, whose density nobody knows.

@@ -11,6 +11,8 @@ from pushforward.config import Config, Guidance, guide, start
 from pushforward.core import (
     AffinePath,
     Cond,
+    Divergence,
+    Exact,
     Field,
     Gen,
     Incompatible,
@@ -97,14 +99,16 @@ class Follower:
         *,
         steps: int | None = None,
         solver: Solver | str | None = None,
-        divergence: str = "exact",
+        divergence: Divergence | str = "exact",
         generator: Gen = None,
     ) -> Tensor:
         """Log-density `[N]` of data `x` `[N, *E]`, in nats."""
         times, method = self._times(self.field, steps, x).flip(0), self._solver(solver, draws=False)
         numbers = x[0].numel()
         found: list[Tensor] = []
-        for rows, given in _blocks(x, cond, numbers**2 if divergence == "exact" else numbers):
+        for rows, given in _blocks(
+            x, cond, numbers**2 if divergence == "exact" or isinstance(divergence, Exact) else numbers
+        ):
             source = StartLaw(self.config.path, float(times[-1]), self._law(given))
             found.append(
                 log_prob(

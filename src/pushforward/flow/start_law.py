@@ -21,7 +21,8 @@ class StartLaw:
     .. math:: \log p(x) = \log N(x / \sigma_t;\ 0, I) - d \log \sigma_t
 
     A learned source is noise moved by `law`, whose volume is taken off, too. At t = 0 of most schedules sigma is 1.
-    What the data adds there (alpha_0 > 0 on diffusion schedules) is neglected.
+    What the data adds there (alpha_0 > 0 on diffusion schedules) is neglected, as it is by the sampler, whose density
+    this is the start of; `inference.Extrapolated` counts it in.
 
     Args:
         path: Of the flow.

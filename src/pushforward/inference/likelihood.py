@@ -1,7 +1,8 @@
 """Log-densities along a flow, by the instantaneous change of variables."""
 
+import math
 from collections.abc import Callable, Mapping
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import torch
 from jaxtyping import Float, Int
@@ -25,7 +26,21 @@ from pushforward.inference.transport import Times, directed
 from pushforward.solvers import solve
 from pushforward.spaces import Euclidean
 
-__all__ = ["log_prob", "sample_with_log_prob"]
+__all__ = ["Likelihood", "likelihood", "log_prob", "sample_with_log_prob"]
+
+
+class Likelihood(NamedTuple):
+    """Log-densities `[B]` in nats, how far off the probes may have put them, and what that took.
+
+    `standard_error` `[B]` is of `log_prob`, from the spread between probes: 0 where the divergence is exact, NaN for a
+    single probe, which says nothing of its spread. The solver's own error is not in it. `nfe` counts evaluations of the
+    field, each with all its derivatives.
+    """
+
+    log_prob: Tensor
+    standard_error: Tensor
+    nfe: int
+
 
 _DIVERGENCES: dict[str, Divergence] = {"exact": Exact(), "hutchinson": Hutchinson()}
 
@@ -72,21 +87,25 @@ def _follow(
     divergence: Divergence | str,
     cond: Cond,
     generator: Gen,
-) -> tuple[Tensor, Tensor]:
-    """The state at the end of `times`, and by how much log p grew on the way there `[B]`."""
+) -> tuple[Tensor, Tensor, int]:
+    """The state at the end of `times`, by how much log p grew on the way there `[B, K]`, and the evaluations.
+
+    Every estimate of the divergence has a column of its own.
+    """
     chosen = _divergence(divergence)
     probes = chosen.probes(x, generator=generator)  # one draw for the whole way: fresh ones would make the field jump
 
     def augmented(state: Mapping[str, Tensor], t: Tensor, rows: Int[Tensor, " n"]) -> dict[str, Tensor]:
         """(x, log p) -> (v, -div v), for the rows still under way."""
         own = take(cond, rows)
-        velocity, div = chosen(lambda x: field(x, t, own), state["x"], probes[:, rows])
-        return {"x": velocity, "logp": -div}
+        velocity, div = chosen.estimates(lambda x: field(x, t, own), state["x"], probes[:, rows])
+        return {"x": velocity, "logp": -div.T}
 
-    start = {"x": x, "logp": x.new_zeros(len(x))}
+    start = {"x": x, "logp": x.new_zeros(len(x), chosen.count)}
     rows = torch.arange(len(x), device=x.device)
-    arrived = cast(Mapping[str, Tensor], solve(augmented, start, times, solver=solver, cond=rows).x)
-    return arrived["x"], arrived["logp"]
+    solution = solve(augmented, start, times, solver=solver, cond=rows)
+    arrived = cast(Mapping[str, Tensor], solution.x)
+    return arrived["x"], arrived["logp"], solution.nfe
 
 
 def log_prob(
@@ -116,13 +135,13 @@ def log_prob(
         field: Field, `field(x, t, cond)` shaped like `x`; rows must not depend on each other.
         x: Data `[B, *E]`.
         source: Law at the source: anything with `log_prob(x) -> [B]`, a space (its noise), or None for the
-            noise of `space`, standard normal by default.
+            noise of `space`, standard normal by default. Where the field's span starts after 0, `Extrapolated(field)`.
         solver: A step, such as `RK4()` or `Dopri5()`.
         times: Grid between source (its least time) and data (its greatest), in either order; 100 equal steps if None,
             from 1 to 0 or over the field's `span` where it has one. Where that ends before 1, what is given is the
             density of data with the noise of that time (the source's, too, where it starts after 0).
         divergence: "exact" (about one evaluation per coordinate), "hutchinson" (one random probe, kept along the way:
-            log p is unbiased, p is not), or a `core.Divergence` such as `Hutchinson(count=16)`.
+            log p is unbiased, p is not), or a `core.Divergence` such as `Hutchinson(count=16)` or `HutchPlusPlus()`.
         cond: Condition of every row.
         space: Where `x` lives; flat.
         generator: Draws the probes.
@@ -135,10 +154,59 @@ def log_prob(
         >>> log_prob(lambda x, t, cond: 0.5 * x, torch.zeros(1, 2), solver=pf.solvers.RK4())
         tensor([-2.8379])
     """
+    return likelihood(
+        field,
+        x,
+        source,
+        solver=solver,
+        times=times,
+        divergence=divergence,
+        cond=cond,
+        space=space,
+        generator=generator,
+    ).log_prob
+
+
+def likelihood(
+    field: Any,
+    x: Float[Tensor, "b *e"],
+    source: Any = None,
+    *,
+    solver: Solver,
+    times: Times = None,
+    divergence: Divergence | str = "exact",
+    cond: Cond = None,
+    space: Space | None = None,
+    generator: Gen = None,
+) -> Likelihood:
+    r"""`log_prob` with the error that random probes make.
+
+    .. math:: \widehat{\log p} = \frac1K \sum_k \ell_k, \qquad
+              \mathrm{se}^2 = \frac{1}{K (K - 1)} \sum_k (\ell_k - \widehat{\log p})^2
+
+    Every probe is kept along the way, so that each gives a log-density :math:`\ell_k` of its own, and these are
+    independent given what they share (the sketch of `HutchPlusPlus`). Arguments as for `log_prob`.
+
+    Returns: `Likelihood(log_prob, standard_error, nfe)`.
+
+    Example:
+        >>> net = lambda x, t, cond: torch.sin(x.flip(1) + x)
+        >>> found = likelihood(net, torch.zeros(1, 2), solver=pf.solvers.RK4(), divergence=pf.core.Hutchinson(count=8))
+        >>> bool(found.standard_error > 0), found.nfe
+        (True, 400)
+    """
     density = _density(source, space)
     grid = directed(times, x, field, reverse=True)
-    x0, growth = _follow(field, x, grid, solver=solver, divergence=divergence, cond=cond, generator=generator)
-    return density(x0) - growth
+    x0, growth, nfe = _follow(field, x, grid, solver=solver, divergence=divergence, cond=cond, generator=generator)
+    return Likelihood(density(x0) - growth.mean(1), _standard_error(growth, divergence), nfe)
+
+
+def _standard_error(growth: Tensor, divergence: Divergence | str) -> Tensor:
+    """Of the mean over the estimates `[B, K]`."""
+    rows, K = growth.shape
+    if K == 1:
+        return growth.new_full((rows,), 0.0 if isinstance(_divergence(divergence), Exact) else math.nan)
+    return ((growth - growth.mean(1, keepdim=True)).square().sum(1) / (K * (K - 1))).sqrt()
 
 
 def sample_with_log_prob(
@@ -168,5 +236,5 @@ def sample_with_log_prob(
     """
     density = _density(source, space)
     grid = directed(times, x0, field, reverse=False)
-    x1, growth = _follow(field, x0, grid, solver=solver, divergence=divergence, cond=cond, generator=generator)
-    return x1, density(x0) + growth
+    x1, growth, _ = _follow(field, x0, grid, solver=solver, divergence=divergence, cond=cond, generator=generator)
+    return x1, density(x0) + growth.mean(1)

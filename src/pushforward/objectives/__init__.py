@@ -12,18 +12,29 @@ from pushforward.objectives.consistency_training import ConsistencyTraining
 from pushforward.objectives.convex import Convex, Power, Quadratic
 from pushforward.objectives.curve_energy import CurveEnergy
 from pushforward.objectives.flow_maps import FlowMapMatching
-from pushforward.objectives.flow_matching import FlowMatching, Term
+from pushforward.objectives.flow_matching import FieldTerm, FlowMatching, Term
 from pushforward.objectives.joint import Joint
 from pushforward.objectives.mean_flow import MeanFlow
 from pushforward.objectives.modular_mean_flow import ModularMeanFlow
 from pushforward.objectives.multimarginal import Multimarginal
 from pushforward.objectives.neural_flow_diffusion import NeuralDiffusion, NeuralFlowDiffusion, Volatility
 from pushforward.objectives.neural_path import NeuralPath
+from pushforward.objectives.second_order import SecondOrder
 from pushforward.objectives.shortcut import Shortcut
 from pushforward.objectives.simplex import Flat, Mixed, OnCurves, SimplexLaw
 from pushforward.objectives.split_mean_flow import SplitMeanFlow
-from pushforward.objectives.times import Antithetic, Beta, Grid, Independent, LogitNormal, ModeSD3, Stratified, Uniform
-from pushforward.objectives.weights import EndpointLoss, Likelihood, MinSNR, NoiseLoss, One, VelocityLoss
+from pushforward.objectives.times import (
+    Antithetic,
+    Beta,
+    Grid,
+    Importance,
+    Independent,
+    LogitNormal,
+    ModeSD3,
+    Stratified,
+    Uniform,
+)
+from pushforward.objectives.weights import EndpointLoss, Likelihood, MinSNR, NoiseLoss, One, VelocityLoss, VLoss
 
 __all__ = [
     "AlignYourFlow",
@@ -36,10 +47,12 @@ __all__ = [
     "Convex",
     "CurveEnergy",
     "EndpointLoss",
+    "FieldTerm",
     "Flat",
     "FlowMapMatching",
     "FlowMatching",
     "Grid",
+    "Importance",
     "Independent",
     "Joint",
     "Likelihood",
@@ -58,12 +71,14 @@ __all__ = [
     "One",
     "Power",
     "Quadratic",
+    "SecondOrder",
     "Shortcut",
     "SimplexLaw",
     "SplitMeanFlow",
     "Stratified",
     "Term",
     "Uniform",
+    "VLoss",
     "VelocityLoss",
     "Volatility",
     "flow_maps",

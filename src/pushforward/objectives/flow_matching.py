@@ -17,6 +17,7 @@ from pushforward.core import (
     Pairs,
     Path,
     Point,
+    State,
     cat_states,
     drop_condition,
     leaves,
@@ -28,7 +29,7 @@ from pushforward.objectives.times import Draw, Independent, TimeLaw, Uniform
 from pushforward.objectives.weights import NamedLoss, One, Weight
 from pushforward.paths import Affine
 
-__all__ = ["FlowMatching", "Term"]
+__all__ = ["FieldTerm", "FlowMatching", "Term"]
 
 EARLY = 1e-4  # named losses are weighed as of then before it: at t = 0 the ratio of their errors may be 0/0
 TINY = 1e-12  # and sigma no less than that
@@ -45,6 +46,32 @@ class Term(Protocol):
 
     def __call__(self, point: Point, law: Law, objective: "FlowMatching") -> Tensor:
         """Loss of every row, `[B]`."""
+        ...
+
+
+@runtime_checkable
+class FieldTerm(Protocol):
+    """A further loss that asks the network again: at other points, or for its derivatives."""
+
+    @property
+    def name(self) -> str:
+        """Its key in `Loss.terms`."""
+        ...
+
+    def check(self, objective: "FlowMatching") -> None:
+        """Raise `Incompatible` when it makes no sense beside this path and head."""
+        ...
+
+    def ask(
+        self,
+        answer: Callable[[State, Tensor], Law],
+        point: Point,
+        law: Law,
+        objective: "FlowMatching",
+        *,
+        generator: Gen = None,
+    ) -> Tensor:
+        """Loss of every row, `[B]`; `law` is `answer(point.x, point.t)`, what the network says under its condition."""
         ...
 
 
@@ -71,7 +98,7 @@ class FlowMatching:
             `NoiseLoss()`, which is minimised whatever the head, on the path's schedule (see `weights`).
         cond_drop: Probability of replacing a row's condition by the null condition, in [0, 1]; what classifier-free
             guidance needs.
-        terms: Further losses on the same forward pass.
+        terms: Further losses: a `Term` on the same forward pass, a `FieldTerm` such as `SecondOrder()` on its own.
         both_signs: Ask the network at +z and at -z of the same latent noise, with the same ends and time: antithetic
             draws, whose mean has no 1 / gamma in its variance, at the cost of two evaluations a pair.
 
@@ -94,7 +121,7 @@ class FlowMatching:
     draw: Draw = field(default_factory=Independent)
     weight: Weight | NamedLoss = field(default_factory=One)
     cond_drop: float = 0.0
-    terms: tuple[Term, ...] = ()
+    terms: tuple[Term | FieldTerm, ...] = ()
     both_signs: bool = False
 
     def __post_init__(self) -> None:
@@ -120,6 +147,9 @@ class FlowMatching:
             f"both_signs is about latent noise, which {self.path} does not have; give the path a latent, or leave it",
             Incompatible,
         )
+        for term in self.terms:
+            if isinstance(term, FieldTerm):
+                term.check(self)
         require(0 <= self.cond_drop <= 1, f"cond_drop is a probability, got {self.cond_drop}; choose one in [0, 1]")
 
     def __call__(self, net: nn.Module | Callable[..., Tensor], batch: Pairs, *, generator: Gen = None) -> Loss:
@@ -133,7 +163,12 @@ class FlowMatching:
         law = self.head.law(net(point.x, point.t, cond), point.x, point.t)
         fit = law.loss(self.head.target(self.path, point))
         rows = {"fit": fit if isinstance(self.weight, One) else self._weigh(t) * fit}
-        rows |= {term.name: term(point, law, self) for term in self.terms}
+        answer = lambda x, t: self.head.law(net(x, t, cond), x, t)
+        for term in self.terms:
+            asks = isinstance(term, FieldTerm)
+            rows[term.name] = (
+                term.ask(answer, point, law, self, generator=generator) if asks else term(point, law, self)
+            )
         return Loss.mean(rows, batch.weight)
 
     def _weigh(self, t: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from pushforward.data.toys.checkerboard import Checkerboard
 from pushforward.data.toys.eight_gaussians import EightGaussians
 from pushforward.data.toys.funnel import Funnel
 from pushforward.data.toys.gaussian import Gaussian
+from pushforward.data.toys.gaussian_moons import GaussianMoons
 from pushforward.data.toys.labelled import Components, Labelled
 from pushforward.data.toys.moons import Moons
 from pushforward.data.toys.pinwheel import Pinwheel
@@ -20,6 +21,7 @@ __all__ = [
     "EightGaussians",
     "Funnel",
     "Gaussian",
+    "GaussianMoons",
     "Labelled",
     "Moons",
     "Pinwheel",

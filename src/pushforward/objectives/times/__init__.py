@@ -7,6 +7,7 @@ from torch import Tensor
 from pushforward.objectives.times.beta import Beta
 from pushforward.objectives.times.draws import Antithetic, Draw, Independent, Stratified
 from pushforward.objectives.times.grid import Grid
+from pushforward.objectives.times.importance import Importance
 from pushforward.objectives.times.logit_normal import LogitNormal
 from pushforward.objectives.times.mode_sd3 import ModeSD3
 from pushforward.objectives.times.uniform import Uniform
@@ -16,6 +17,7 @@ __all__ = [
     "Beta",
     "Draw",
     "Grid",
+    "Importance",
     "Independent",
     "LogitNormal",
     "ModeSD3",

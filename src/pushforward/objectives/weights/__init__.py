@@ -1,9 +1,9 @@
 """Loss weights: functions of time, and losses by name.
 
 A function w from times `[B]` to `[B]` multiplies the loss of the head as it is, whichever that is; `One` is the plain
-loss. A named loss (`VelocityLoss`, `EndpointLoss`, `NoiseLoss`, `Likelihood`, `MinSNR`) says what is minimised whatever
-the head says, on the schedule of the path it is trained on. With the Wronskian W = alpha' sigma - alpha sigma', one
-wrong answer is an error of
+loss. A named loss (`VelocityLoss`, `EndpointLoss`, `NoiseLoss`, `Likelihood`, `MinSNR`, `VLoss`) says what is minimised
+whatever the head says, on the schedule of the path it is trained on. With the Wronskian
+W = alpha' sigma - alpha sigma', one wrong answer is an error of
 
     velocity W e,    data sigma e,    noise alpha e,    score (alpha / sigma) e
 
@@ -24,9 +24,10 @@ from pushforward.objectives.weights.likelihood import Likelihood
 from pushforward.objectives.weights.min_snr import MinSNR
 from pushforward.objectives.weights.noise_loss import NoiseLoss
 from pushforward.objectives.weights.one import One
+from pushforward.objectives.weights.v_loss import VLoss
 from pushforward.objectives.weights.velocity_loss import VelocityLoss
 
-__all__ = ["EndpointLoss", "Likelihood", "MinSNR", "NamedLoss", "NoiseLoss", "One", "VelocityLoss", "Weight"]
+__all__ = ["EndpointLoss", "Likelihood", "MinSNR", "NamedLoss", "NoiseLoss", "One", "VLoss", "VelocityLoss", "Weight"]
 
 
 @runtime_checkable
