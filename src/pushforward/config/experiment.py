@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path as File
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import torch
 from torch import nn
@@ -115,8 +115,8 @@ class Experiment:
     def objective(self) -> Objective:
         """What is minimised. One with weights of its own is new, as the net is.
 
-        Raises: `Incompatible` for a learned source of noise over pairs that do not start from plain noise, and for
-            guidance away from a null condition that is never shown.
+        Raises: `Incompatible` for a learned source of noise over pairs that do not start from plain noise, for
+            guidance away from a null condition that is never shown, and for jumps of a map that is not learned.
         """
         data = self.dataset
         found = self.config.objective_for(data.shape, data.classes, data.features)
@@ -127,6 +127,8 @@ class Experiment:
             f"{type(found).__name__} starts from independent noise; give no source, and coupling: Independent",
             Incompatible,
         )
+        if self.config.jumps:
+            cast(Any, found).flow_map(nn.Identity())
         return found
 
     def feed(self) -> Feed:

@@ -12,6 +12,7 @@ from pushforward.couplings import LearnedCoupling
 from pushforward.data import Distribution, Loader
 from pushforward.guidance import Guidance
 from pushforward.objectives import FieldTerm, NeuralPath
+from pushforward.objectives.flow_maps import Intervals, VelocityEstimate
 from pushforward.objectives.times import Draw, TimeLaw
 from pushforward.objectives.weights import NamedLoss, Weight
 from pushforward.paths.latents import Latent
@@ -40,12 +41,27 @@ SOLVERS = (
     "Euler",
     "EulerMaruyama",
     "Heun",
+    "Jump",
     "Midpoint",
     "RK4",
     "SRA1",
     "StochasticHeun",
     "Tsit5",
     "UniPC",
+)
+
+
+OBJECTIVES = (
+    "AlphaFlow",
+    "ConsistencyFM",
+    "ConsistencyTraining",
+    "FlowMatching",
+    "Joint",
+    "MeanFlow",
+    "ModularMeanFlow",
+    "NeuralFlowDiffusion",
+    "Shortcut",
+    "SplitMeanFlow",
 )
 
 
@@ -70,12 +86,14 @@ def kinds() -> Mapping[type, Mapping[str, type]]:
             objectives.weights, "EndpointLoss", "Likelihood", "MinSNR", "NoiseLoss", "VLoss", "VelocityLoss"
         ),
         NeuralPath: _named(objectives, "NeuralPath"),
-        Objective: _named(objectives, "FlowMatching", "Joint", "NeuralFlowDiffusion"),
+        Intervals: _named(objectives.flow_maps, "Dyadic", "SortedPair", "ToEnd", "UniformStart"),
+        Objective: _named(objectives, *OBJECTIVES),
         Path: _named(paths, "Affine"),
         Schedule: _named(paths.schedules),
         Solver: _named(solvers, *SOLVERS),
         Space: _named(spaces, "Euclidean"),
         TimeLaw: _named(objectives.times, "Beta", "Grid", "Importance", "LogitNormal", "ModeSD3", "Uniform"),
+        VelocityEstimate: _named(objectives.flow_maps, "Conditional", "Guided"),  # Teacher needs a model
         Weight: _named(objectives.weights),
         nn.Module: _named(nets, "DiT", "MLP", "ResidualMLP", "UNet"),
     }
