@@ -118,5 +118,5 @@ def test_consistency_training_over_learned_noise():
 
 
 def test_a_net_of_one_time_is_refused_with_a_sentence():
-    with pytest.raises(InvalidInput, match="t has shape .*one time per row"):
+    with pytest.raises(InvalidInput, match=r"t has shape .*one time per row"):
         pf.Flow(SPEC | {"net": None}, net=pf.nets.MLP((2,))).fit(rows())

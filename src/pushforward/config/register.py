@@ -11,7 +11,7 @@ from pushforward.core import Coupling, Field, Head, Objective, Path, Schedule, S
 from pushforward.couplings import LearnedCoupling
 from pushforward.data import Distribution, Loader
 from pushforward.guidance import Guidance
-from pushforward.objectives import FieldTerm, NeuralPath
+from pushforward.objectives import Convex, FieldTerm, NeuralPath
 from pushforward.objectives.flow_maps import Intervals, VelocityEstimate
 from pushforward.objectives.times import Draw, TimeLaw
 from pushforward.objectives.weights import NamedLoss, Weight
@@ -53,6 +53,7 @@ SOLVERS = (
 
 OBJECTIVES = (
     "AlphaFlow",
+    "CRectifiedFlow",
     "ConsistencyFM",
     "ConsistencyTraining",
     "FlowMatching",
@@ -69,6 +70,7 @@ OBJECTIVES = (
 def kinds() -> Mapping[type, Mapping[str, type]]:
     """Slot (a Protocol or base class) -> the classes that may fill it, by name."""
     return {
+        Convex: _named(objectives, "Power", "Quadratic"),
         Cost: _named(transport, "CosineDistance", "PNorm", "SquaredEuclidean"),
         # the source of DataDependent is a function, which no configuration can hold; Chain couples more than two
         Coupling: _named(couplings, *(name for name in couplings.__all__ if name not in ("Chain", "DataDependent"))),
