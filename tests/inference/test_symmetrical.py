@@ -1,6 +1,7 @@
 """One field for data and labels, followed forwards and backwards: what is exact about it, and how far it is not."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -22,23 +23,22 @@ MEAN = torch.tensor([0.5, -1.0, 0.3], dtype=torch.float64)  # of two data coordi
 JOINT = torch.tensor([[1.0, 0.3, 0.6], [0.3, 0.8, -0.4], [0.6, -0.4, 0.9]], dtype=torch.float64)
 
 
-def pair_process(scale, mean=MEAN, joint=JOINT, size=1):
-    """The law of (n_x, y) and (x, n_y) for jointly normal x and y, of which y has `size` coordinates."""
-    d, eye = len(mean), torch.eye(len(mean), dtype=torch.float64)
-    data, label = (torch.arange(d) < d - size).double(), (torch.arange(d) >= d - size).double()
+def pair_process(scale, mean=MEAN, joint=JOINT):
+    """The law of (n_x, y) and (x, n_y) for jointly normal x and y, of which y is the last coordinate."""
+    d = len(mean)
+    data, label = (torch.arange(d) < d - 1).double(), (torch.arange(d) == d - 1).double()
     own = lambda keep: joint * keep[:, None] * keep
     return GaussianMixture(
         (data * mean)[None],
         (own(data) + label.diag())[None],
         source_means=(scale * label * mean)[None],
         source_covariances=(scale**2 * own(label) + data.diag())[None],
-        # only Cov(y, x), in the rows of the label and the columns of the data
-        cross=(scale * joint * label[:, None] * data + 0 * eye)[None],
+        cross=(scale * joint * label[:, None] * data)[None],  # Cov(y, x) alone
     )
 
 
 def classes(scale, spread=0.7):
-    """Two overlapping classes in the plane, their codes blurred by normal noise; and the parts that the law is made of."""
+    """Two overlapping classes in the plane, their codes blurred by normal noise; and what that law is made of."""
     means = torch.tensor([[-1.0, 0.0], [1.0, 0.5]], dtype=torch.float64)
     codes = scale * (2 * torch.eye(2, dtype=torch.float64) - 1)
     blur, none = 0.3 * scale, torch.zeros(2, 2, dtype=torch.float64)
@@ -152,13 +152,13 @@ def test_a_large_scale_closes_the_gap_to_the_conditional_law():
         assert abs(float(back[0, 1]) / scale - found[scale]) < 1e-6
     assert [round(found[scale], digits) for scale, digits in ((1.0, 2), (4.0, 2), (32.0, 3))] == [0.68, 0.84, 0.896]
     gaps = [0.9 - found[scale] for scale in (4.0, 8.0, 16.0, 32.0)]
-    assert all(0 < later < gap / 2 for gap, later in zip(gaps, gaps[1:], strict=False))
+    assert all(0 < later < gap / 2 for gap, later in pairwise(gaps))
 
 
 def test_generated_and_recognised_moments_are_nearly_conditional_at_a_large_scale():
-    """For several coordinates: mean and covariance of x given y and of y given x, by the regression formulas, against
-    the exact flow map at scale 64. The gap falls a little faster than 1 / scale (previous test), with a factor of about
-    one quarter there; the bound is 1 / scale."""
+    """Mean and covariance of x given y and of y given x, by the regression formulas, against the exact flow map. In the
+    previous test the gap is 0.25 / scale at 4 and falls faster than 1 / scale; 1 / scale leaves a factor of four for
+    covariances of order one that are not those."""
     scale, axes = 64.0, torch.cat([torch.zeros(1, 3), torch.eye(3)]).double()
     exact = pair_process(scale).along(Affine())
     unit = torch.diag(torch.tensor([1.0, 1.0, scale], dtype=torch.float64))
@@ -191,20 +191,22 @@ def test_one_step_of_euler_gives_conditional_means():
     torch.testing.assert_close(made, chance @ means, rtol=0, atol=1e-9)
 
 
-def test_labels_are_drawn_from_their_posterior_at_a_large_scale():
-    """Share of rows that get label 1, among those of one x, against its posterior; n draws err by sqrt(p q / n). The
-    scale of 16 leaves a gap that a label is decided a little before the data are clean: at most 1 / 16, as above."""
-    law, means, _, _ = classes(16.0)
-    field, coupling, n = Joined(law.along(Affine())), Symmetrical(2, scale=16.0), 1000
-    gen = torch.Generator().manual_seed(5)
-    for place in (-0.2, 0.1, 0.4):
+def test_labels_are_drawn_from_their_posterior_at_a_large_scale_alone():
+    """Share of the draws for one x that get label 1, against its posterior p; it errs by sqrt(p q / n)."""
+
+    def gap(scale, place, n=1500):
+        law, means, _, _ = classes(scale)
         x = torch.tensor([[place, 0.2]], dtype=torch.float64)
         p = float((-(x - means).square().sum(1) / (2 * 0.7**2)).softmax(0)[1])
-        # most is decided near t = 1: steps that shrink towards it
-        times = 1 - torch.linspace(1, 0, 101, dtype=torch.float64) ** 2
-        end = transport(field, coupling.target(x.expand(n, 2), generator=gen), solver=RK4(), times=times, reverse=True)
+        coupling, times = Symmetrical(2, scale=scale), 1 - torch.linspace(1, 0, 101, dtype=torch.float64) ** 2
+        start = coupling.target(x.expand(n, 2), generator=torch.Generator().manual_seed(5))
+        # most is decided near t = 1, where the steps are short
+        end = transport(Joined(law.along(Affine())), start, solver=RK4(), times=times, reverse=True)
         share = float((coupling.decode(end["label"]) == 1).double().mean())
-        assert abs(share - p) < 1 / 16 + 3 * math.sqrt(p * (1 - p) / n)
+        return abs(share - p) / math.sqrt(p * (1 - p) / n)
+
+    assert max(gap(16.0, place) for place in (-0.2, 0.1, 0.4)) < 4
+    assert gap(1.0, 0.4) > 6
 
 
 def test_backwards_undoes_forwards():
@@ -224,12 +226,12 @@ def test_backwards_undoes_forwards():
 @pytest.mark.story
 def test_one_network_reads_and_writes_digits():
     """Held-out digits are read better than by the nearest class mean, which also judges what is written; drawn labels
-    and digits are right far more often than one in ten. Measured: 0.985 read in one step, 0.9 drawn, 0.9 written."""
+    and digits are right far more often than one in ten. Measured: 0.98 read in one step, 0.92 drawn, 0.87 written."""
     digits, coupling = Digits().load(), Symmetrical(10)
     torch.manual_seed(0)
     net, objective = Joined(ResidualMLP((64 + 10,), width=128, depth=3)), FlowMatching()
     feed = Feed(digits.train, coupling, transform=digits.transform)
-    train(net, objective, feed, Training(1200, 128, 1e-3, ema=0.99, device="cpu", workers=0), seed=0)
+    train(net, objective, feed, Training(800, 128, 1e-3, ema=0.99, device="cpu", workers=0), seed=0)
     (x, digit), (test, truth) = (part.take(len(part)) for part in (digits.train, digits.held_out()))
     x, test = digits.transform.forward(x), digits.transform.forward(test)
     means = torch.stack([x[digit == k].mean(0) for k in range(10)])
@@ -245,6 +247,5 @@ def test_one_network_reads_and_writes_digits():
         written = solve(field, start, times, solver=Heun()).x["data"]
     right = lambda found, wanted: float((found == wanted).double().mean())
     figures = right(coupling.decode(once), truth), right(coupling.decode(drawn), truth), right(nearest(written), asked)
-    print(figures, right(nearest(test), truth))
     assert figures[0] > max(0.95, right(nearest(test), truth))
     assert min(figures[1:]) > 0.8

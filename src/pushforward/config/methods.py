@@ -391,7 +391,7 @@ METHODS: tuple[Method, ...] = (
         "Generative Models, https://arxiv.org/abs/2506.10634",
         summary="Data and labels in opposite directions: one flow that generates forwards and recognises backwards",
         names=("Symmetrical",),
-        tests=("tests/couplings/test_symmetrical.py", "tests/objectives/test_symmetrical.py"),
+        tests=("tests/couplings/test_symmetrical.py", "tests/inference/test_symmetrical.py"),
     ),
     Method(
         id="cfm_regression",

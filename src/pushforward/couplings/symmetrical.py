@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import cast
 
 import torch
@@ -22,7 +23,8 @@ class Symmetrical:
     States are mappings `{"data": ..., "label": ...}`, and there is no condition: one network (`nets.Joined`) on both
     parts says both velocities. From t = 0 to 1 the flow makes data of labels, from 1 to 0 labels of data:
     `transport(field, source(n_x, y))["data"]` and `decode(transport(field, target(x), reverse=True)["label"])`. A share
-    lam of the loss for the data is `Velocity(shares={"data": lam, "label": 1 - lam})`.
+    lam of the loss for the data is `Velocity(shares={"data": lam, "label": 1 - lam})`. Configurations and `Flow` know
+    tensors alone: train by `training.train(Joined(net), FlowMatching(), Feed(rows, coupling))`.
 
     A label k becomes a code, a box around it for a density, and both are scaled:
 
@@ -116,12 +118,15 @@ class Symmetrical:
         return torch.as_tensor(self.codes, device=like.device, dtype=like.dtype)
 
     def _bound(self) -> float:
+        """What w must stay below."""
+        if isinstance(self.codes, int):
+            return 2.0  # two codes differ by 2 in two places: 8 / 4
         table = self._table(torch.zeros((), dtype=torch.float64))
         gap = (table[:, None] - table)[~torch.eye(len(table), dtype=torch.bool)]
         lengths = gap.abs().sum(-1).clamp_min(torch.finfo(gap.dtype).tiny)
         return float((gap.square().sum(-1) / lengths).min())
 
-    @property
+    @cached_property
     def width(self) -> float:
         """w, before scaling; 0 for vectors."""
         return 0.0 if self.codes is None else self.dequantisation * self._bound()
