@@ -384,6 +384,16 @@ METHODS: tuple[Method, ...] = (
         recipe="digits_crossflow",
     ),
     Method(
+        id="symmetrical_fm",
+        family="coupling",
+        room="couplings",
+        paper="Symmetrical Flow Matching: Unified Image Generation, Segmentation, and Classification with Score-Based "
+        "Generative Models, https://arxiv.org/abs/2506.10634",
+        summary="Data and labels in opposite directions: one flow that generates forwards and recognises backwards",
+        names=("Symmetrical",),
+        tests=("tests/couplings/test_symmetrical.py", "tests/inference/test_symmetrical.py"),
+    ),
+    Method(
         id="cfm_regression",
         family="objective",
         room="objectives",

@@ -72,8 +72,12 @@ def kinds() -> Mapping[type, Mapping[str, type]]:
     return {
         Convex: _named(objectives, "Power", "Quadratic"),
         Cost: _named(transport, "CosineDistance", "PNorm", "SquaredEuclidean"),
-        # the source of DataDependent is a function, which no configuration can hold; Chain couples more than two
-        Coupling: _named(couplings, *(name for name in couplings.__all__ if name not in ("Chain", "DataDependent"))),
+        # the source of DataDependent is a function, which no configuration can hold; Chain couples more than two, and
+        # the pairs of Symmetrical are mappings, for which no network can be named here
+        Coupling: _named(
+            couplings,
+            *(name for name in couplings.__all__ if name not in ("Chain", "DataDependent", "Symmetrical")),
+        ),
         Distribution: _named(data.toys),
         Draw: _named(objectives.times, "Antithetic", "Independent", "Stratified"),
         Field: _named(guidance, "CFGZeroStar", "ClassifierFree", "Interval"),  # Autoguidance needs a second model
