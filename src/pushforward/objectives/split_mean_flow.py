@@ -30,8 +30,8 @@ class SplitMeanFlow(Configured):
     alone see the data (or the teacher), so that this rule has no bias from noisy velocities.
 
     Source: Guo et al., SplitMeanFlow: Interval Splitting Consistency in Few-Step Generative Modeling (2025),
-        https://arxiv.org/abs/2507.16884; no official code. Its law of times is not known here; uniform ones reach the long
-        intervals, which logit-normal ones leave to chance (8 Gaussians in one step: sliced W2 0.14 against 0.3).
+        https://arxiv.org/abs/2507.16884; no official code. Its law of times is not known here; uniform ones reach the
+        long intervals, which logit-normal ones leave to chance (8 Gaussians, one step: sliced W2 0.14 against 0.3).
 
     Args:
         path: On which x_s lies.
