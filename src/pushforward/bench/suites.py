@@ -18,6 +18,7 @@ from pushforward.bench.learned_couplings import LearnedCouplings
 from pushforward.bench.likelihood import LikelihoodSuite
 from pushforward.bench.outliers import Outliers
 from pushforward.bench.peers import present
+from pushforward.bench.rectification import Rectification
 from pushforward.bench.results import Result, Results
 from pushforward.bench.schedule_change import ScheduleChange
 from pushforward.bench.three_marginals import ThreeMarginals
@@ -44,6 +45,9 @@ SUITES: dict[str, Budgets] = {
     "few_step_2d": Budgets(FewStep(), FewStep(steps=300, points=1000, seeds=(0,), others=False)),
     "few_step_cost": Budgets(FewStepCost(), FewStepCost(steps=3, turns=1)),
     "learned_couplings": Budgets(LearnedCouplings(), LearnedCouplings(steps=100, seeds=(0,))),
+    "rectification": Budgets(
+        Rectification(), Rectification(steps=300, round_steps=100, pairs=2000, points=500, seeds=(0,))
+    ),
     "schedule_change": Budgets(ScheduleChange(), ScheduleChange(steps=100, samples=200, seeds=(0,))),
     "likelihood": Budgets(
         LikelihoodSuite(),
