@@ -407,6 +407,16 @@ METHODS: tuple[Method, ...] = (
         recipe="moons",
     ),
     Method(
+        id="re_mean_flow",
+        family="objective",
+        room="objectives",
+        paper="Flow Straighter and Faster: Efficient One-Step Generative Modeling via MeanFlow on Rectified "
+        "Trajectories, https://arxiv.org/abs/2511.23342",
+        summary="MeanFlow on the pairs of a trained flow, the longest left out by `couplings.Truncated`",
+        names=("ReMeanFlow", "UShaped"),
+        tests=("tests/objectives/test_flow_maps.py", "tests/couplings/test_truncated.py"),
+    ),
+    Method(
         id="neural_flow_diffusion",
         family="objective",
         room="objectives",

@@ -47,6 +47,9 @@ SOLVERS = (
     "Tsit5",
     "UniPC",
 )
+# the source of DataDependent is a function, which no configuration can hold; Chain couples more than two; Truncated is
+# for the pairs of a trained flow, which are made in Python
+NO_COUPLINGS = ("Chain", "DataDependent", "Truncated")
 
 
 @cache
@@ -54,8 +57,7 @@ def kinds() -> Mapping[type, Mapping[str, type]]:
     """Slot (a Protocol or base class) -> the classes that may fill it, by name."""
     return {
         Cost: _named(transport, "CosineDistance", "PNorm", "SquaredEuclidean"),
-        # the source of DataDependent is a function, which no configuration can hold; Chain couples more than two
-        Coupling: _named(couplings, *(name for name in couplings.__all__ if name not in ("Chain", "DataDependent"))),
+        Coupling: _named(couplings, *(name for name in couplings.__all__ if name not in NO_COUPLINGS)),
         Distribution: _named(data.toys),
         Draw: _named(objectives.times, "Antithetic", "Independent", "Stratified"),
         Field: _named(guidance, "CFGZeroStar", "ClassifierFree", "Interval"),  # Autoguidance needs a second model
@@ -75,7 +77,7 @@ def kinds() -> Mapping[type, Mapping[str, type]]:
         Schedule: _named(paths.schedules),
         Solver: _named(solvers, *SOLVERS),
         Space: _named(spaces, "Euclidean"),
-        TimeLaw: _named(objectives.times, "Beta", "Grid", "Importance", "LogitNormal", "ModeSD3", "Uniform"),
+        TimeLaw: _named(objectives.times, "Beta", "Grid", "Importance", "LogitNormal", "ModeSD3", "UShaped", "Uniform"),
         Weight: _named(objectives.weights),
         nn.Module: _named(nets, "DiT", "MLP", "ResidualMLP", "UNet"),
     }

@@ -19,6 +19,7 @@ from pushforward.objectives.modular_mean_flow import ModularMeanFlow
 from pushforward.objectives.multimarginal import Multimarginal
 from pushforward.objectives.neural_flow_diffusion import NeuralDiffusion, NeuralFlowDiffusion, Volatility
 from pushforward.objectives.neural_path import NeuralPath
+from pushforward.objectives.re_mean_flow import ReMeanFlow
 from pushforward.objectives.second_order import SecondOrder
 from pushforward.objectives.shortcut import Shortcut
 from pushforward.objectives.simplex import Flat, Mixed, OnCurves, SimplexLaw
@@ -33,6 +34,7 @@ from pushforward.objectives.times import (
     ModeSD3,
     Stratified,
     Uniform,
+    UShaped,
 )
 from pushforward.objectives.weights import EndpointLoss, Likelihood, MinSNR, NoiseLoss, One, VelocityLoss, VLoss
 
@@ -71,12 +73,14 @@ __all__ = [
     "One",
     "Power",
     "Quadratic",
+    "ReMeanFlow",
     "SecondOrder",
     "Shortcut",
     "SimplexLaw",
     "SplitMeanFlow",
     "Stratified",
     "Term",
+    "UShaped",
     "Uniform",
     "VLoss",
     "VelocityLoss",
