@@ -417,6 +417,16 @@ METHODS: tuple[Method, ...] = (
         tests=("tests/objectives/test_flow_maps.py", "tests/couplings/test_truncated.py"),
     ),
     Method(
+        id="dispersive_loss",
+        family="objective",
+        room="objectives",
+        paper="DM1: MeanFlow with Dispersive Regularization for 1-Step Robotic Manipulation, "
+        "https://arxiv.org/abs/2510.07865; Diffuse and Disperse, https://arxiv.org/abs/2506.09027",
+        summary="Any objective, and a repulsion of a layer's features: InfoNCE, a hinge or covariance",
+        names=("Dispersive",),
+        tests=("tests/objectives/test_dispersive.py",),
+    ),
+    Method(
         id="neural_flow_diffusion",
         family="objective",
         room="objectives",

@@ -12,6 +12,7 @@ from pushforward.couplings import LearnedCoupling
 from pushforward.data import Distribution, Loader
 from pushforward.guidance import Guidance
 from pushforward.objectives import FieldTerm, NeuralPath
+from pushforward.objectives.repulsions import Repulsion
 from pushforward.objectives.times import Draw, TimeLaw
 from pushforward.objectives.weights import NamedLoss, Weight
 from pushforward.paths.latents import Latent
@@ -72,8 +73,9 @@ def kinds() -> Mapping[type, Mapping[str, type]]:
             objectives.weights, "EndpointLoss", "Likelihood", "MinSNR", "NoiseLoss", "VLoss", "VelocityLoss"
         ),
         NeuralPath: _named(objectives, "NeuralPath"),
-        Objective: _named(objectives, "FlowMatching", "Joint", "NeuralFlowDiffusion"),
+        Objective: _named(objectives, "Dispersive", "FlowMatching", "Joint", "NeuralFlowDiffusion"),
         Path: _named(paths, "Affine"),
+        Repulsion: _named(objectives.repulsions),
         Schedule: _named(paths.schedules),
         Solver: _named(solvers, *SOLVERS),
         Space: _named(spaces, "Euclidean"),

@@ -3,7 +3,7 @@
 An objective knows paths and heads, never data sets, solvers or the training loop.
 """
 
-from pushforward.objectives import flow_maps, simplex, times, weights
+from pushforward.objectives import flow_maps, repulsions, simplex, times, weights
 from pushforward.objectives.align_your_flow import AlignYourFlow
 from pushforward.objectives.alpha_flow import AlphaFlow
 from pushforward.objectives.c_rectified_flow import CRectifiedFlow
@@ -11,6 +11,7 @@ from pushforward.objectives.consistency_fm import ConsistencyFM
 from pushforward.objectives.consistency_training import ConsistencyTraining
 from pushforward.objectives.convex import Convex, Power, Quadratic
 from pushforward.objectives.curve_energy import CurveEnergy
+from pushforward.objectives.dispersive import Dispersive
 from pushforward.objectives.flow_maps import FlowMapMatching
 from pushforward.objectives.flow_matching import FieldTerm, FlowMatching, Term
 from pushforward.objectives.joint import Joint
@@ -48,6 +49,7 @@ __all__ = [
     "ConsistencyTraining",
     "Convex",
     "CurveEnergy",
+    "Dispersive",
     "EndpointLoss",
     "FieldTerm",
     "Flat",
@@ -86,6 +88,7 @@ __all__ = [
     "VelocityLoss",
     "Volatility",
     "flow_maps",
+    "repulsions",
     "simplex",
     "times",
     "weights",
