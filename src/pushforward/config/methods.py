@@ -427,6 +427,15 @@ METHODS: tuple[Method, ...] = (
         tests=("tests/objectives/test_dispersive.py",),
     ),
     Method(
+        id="constant_acceleration_flow",
+        family="objective",
+        room="objectives",
+        paper="Constant Acceleration Flow, https://arxiv.org/abs/2411.00322",
+        summary="An initial velocity, and an acceleration that is told it, on the pairs of a trained flow",
+        names=("ConstantAccelerationFlow",),
+        tests=("tests/objectives/test_constant_acceleration_flow.py",),
+    ),
+    Method(
         id="neural_flow_diffusion",
         family="objective",
         room="objectives",

@@ -5,6 +5,7 @@ not.
 """
 
 from pushforward.fields import adapters
+from pushforward.fields.accelerated import Accelerated
 from pushforward.fields.converted import converted
 from pushforward.fields.corner_field import CornerField, Corners
 from pushforward.fields.dirac import Dirac
@@ -22,6 +23,7 @@ from pushforward.fields.stacked import Stacked, stack
 from pushforward.fields.velocity import Velocity
 
 __all__ = [
+    "Accelerated",
     "CornerField",
     "Corners",
     "Dirac",

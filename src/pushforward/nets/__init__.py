@@ -9,8 +9,20 @@ from pushforward.nets.corner_net import CornerNet
 from pushforward.nets.dit import DiT
 from pushforward.nets.embeddings import ConditionEmbedding, Context, TimeEmbedding
 from pushforward.nets.mlp import MLP
+from pushforward.nets.motion_net import MotionNet
 from pushforward.nets.residual_mlp import ResidualMLP
 from pushforward.nets.selu import SELU
 from pushforward.nets.unet import UNet
 
-__all__ = ["MLP", "SELU", "ConditionEmbedding", "Context", "CornerNet", "DiT", "ResidualMLP", "TimeEmbedding", "UNet"]
+__all__ = [
+    "MLP",
+    "SELU",
+    "ConditionEmbedding",
+    "Context",
+    "CornerNet",
+    "DiT",
+    "MotionNet",
+    "ResidualMLP",
+    "TimeEmbedding",
+    "UNet",
+]

@@ -9,6 +9,7 @@ from pushforward.objectives.alpha_flow import AlphaFlow
 from pushforward.objectives.c_rectified_flow import CRectifiedFlow
 from pushforward.objectives.consistency_fm import ConsistencyFM
 from pushforward.objectives.consistency_training import ConsistencyTraining
+from pushforward.objectives.constant_acceleration_flow import ConstantAccelerationFlow
 from pushforward.objectives.convex import Convex, Power, Quadratic
 from pushforward.objectives.curve_energy import CurveEnergy
 from pushforward.objectives.dispersive import Dispersive
@@ -47,6 +48,7 @@ __all__ = [
     "CRectifiedFlow",
     "ConsistencyFM",
     "ConsistencyTraining",
+    "ConstantAccelerationFlow",
     "Convex",
     "CurveEnergy",
     "Dispersive",

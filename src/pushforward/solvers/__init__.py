@@ -10,6 +10,7 @@ from pushforward.solvers.adams_bashforth import AdamsBashforth
 from pushforward.solvers.adams_bashforth_moulton import AdamsBashforthMoulton
 from pushforward.solvers.adaptive import Adaptive
 from pushforward.solvers.brownian_path import BrownianPath
+from pushforward.solvers.constant_acceleration import ConstantAcceleration
 from pushforward.solvers.controller import PI
 from pushforward.solvers.ddim import DDIM
 from pushforward.solvers.dopri5 import Dopri5
@@ -40,6 +41,7 @@ __all__ = [
     "Adaptive",
     "Brownian",
     "BrownianPath",
+    "ConstantAcceleration",
     "DPMSolverPP",
     "Dopri5",
     "Euler",
