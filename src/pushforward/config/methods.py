@@ -436,6 +436,15 @@ METHODS: tuple[Method, ...] = (
         tests=("tests/objectives/test_constant_acceleration_flow.py",),
     ),
     Method(
+        id="transition_matching",
+        family="objective",
+        room="objectives",
+        paper="Transition Matching: Scalable and Flexible Generative Modeling, https://arxiv.org/abs/2506.23589",
+        summary="DTM: a head's small flow draws x1 - x0 given x_t, so that any number of steps keeps the marginals",
+        names=("DifferenceTransitionMatching",),
+        tests=("tests/objectives/test_transition_matching.py",),
+    ),
+    Method(
         id="neural_flow_diffusion",
         family="objective",
         room="objectives",

@@ -20,6 +20,7 @@ from pushforward.fields.noise_levels import Memoryless, PowerLaw
 from pushforward.fields.normal import Normal
 from pushforward.fields.score import Score
 from pushforward.fields.stacked import Stacked, stack
+from pushforward.fields.transition_kernel import Transition, TransitionKernel
 from pushforward.fields.velocity import Velocity
 
 __all__ = [
@@ -41,6 +42,8 @@ __all__ = [
     "PowerLaw",
     "Score",
     "Stacked",
+    "Transition",
+    "TransitionKernel",
     "Velocity",
     "adapters",
     "converted",

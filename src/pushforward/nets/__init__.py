@@ -12,6 +12,7 @@ from pushforward.nets.mlp import MLP
 from pushforward.nets.motion_net import MotionNet
 from pushforward.nets.residual_mlp import ResidualMLP
 from pushforward.nets.selu import SELU
+from pushforward.nets.transition_net import TransitionNet
 from pushforward.nets.unet import UNet
 
 __all__ = [
@@ -24,5 +25,6 @@ __all__ = [
     "MotionNet",
     "ResidualMLP",
     "TimeEmbedding",
+    "TransitionNet",
     "UNet",
 ]

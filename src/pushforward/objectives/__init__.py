@@ -38,6 +38,7 @@ from pushforward.objectives.times import (
     Uniform,
     UShaped,
 )
+from pushforward.objectives.transition_matching import DifferenceTransitionMatching
 from pushforward.objectives.weights import EndpointLoss, Likelihood, MinSNR, NoiseLoss, One, VelocityLoss, VLoss
 
 __all__ = [
@@ -51,6 +52,7 @@ __all__ = [
     "ConstantAccelerationFlow",
     "Convex",
     "CurveEnergy",
+    "DifferenceTransitionMatching",
     "Dispersive",
     "EndpointLoss",
     "FieldTerm",

@@ -28,6 +28,7 @@ from pushforward.solvers.runge_kutta import Tableau
 from pushforward.solvers.solve import Solution, solve
 from pushforward.solvers.sra1 import SRA1
 from pushforward.solvers.stochastic_heun import StochasticHeun
+from pushforward.solvers.transitions import Transitions
 from pushforward.solvers.tsit5 import Tsit5
 from pushforward.solvers.unipc import UniPC
 
@@ -56,6 +57,7 @@ __all__ = [
     "Stochastic",
     "StochasticHeun",
     "Tableau",
+    "Transitions",
     "Tsit5",
     "UniPC",
     "draws_noise",
