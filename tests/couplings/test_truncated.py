@@ -64,6 +64,11 @@ def test_a_batch_of_long_pairs_counts_for_nothing():
     assert torch.equal(pairs.weight, torch.zeros(3))
 
 
+def test_whole_numbers_have_lengths_too():
+    pairs = Truncated(longest=1.0)(torch.tensor([[1, 2], [3, 4]]), torch.tensor([[1, 3], [9, 4]]))
+    assert pairs.weight.tolist() == [2.0, 0.0]
+
+
 def test_refusals():
     with pytest.raises(InvalidInput, match="longest is 0"):
         Truncated(longest=0.0)

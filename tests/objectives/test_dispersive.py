@@ -11,9 +11,10 @@ from pushforward import Flow
 from pushforward.config import parse
 from pushforward.core import Incompatible, InvalidInput, Pairs
 from pushforward.couplings import VariationalNoise
-from pushforward.nets import MLP
+from pushforward.nets import MLP, MotionNet
 from pushforward.objectives import (
     AlphaFlow,
+    ConstantAccelerationFlow,
     Dispersive,
     FlowMatching,
     Joint,
@@ -24,6 +25,7 @@ from pushforward.objectives import (
     repulsions,
 )
 from pushforward.objectives.repulsions import CosineInfoNCE, Covariance, Hinge, InfoNCE, Repulsion
+from pushforward.paths import Affine, Brownian
 
 F64 = torch.float64
 ALL = [InfoNCE(), CosineInfoNCE(), Hinge(3.0), Covariance()]
@@ -129,6 +131,7 @@ def test_the_width_of_a_layer_has_no_part_in_it(repulsion):
 OBJECTIVES = {
     "FlowMatching": FlowMatching(),
     "FlowMatching with SecondOrder": FlowMatching(terms=(SecondOrder(),)),
+    "FlowMatching of both signs": FlowMatching(Affine(latent=Brownian(0.5)), both_signs=True),
     "MeanFlow": MeanFlow(),
     "MeanFlow by differences": MeanFlow(difference=1e-3),
     "ModularMeanFlow": ModularMeanFlow(),
@@ -179,6 +182,17 @@ def test_features_are_those_of_the_pass_that_is_trained(objective):
     with torch.no_grad():
         quiet = Dispersive(objective, InfoNCE(), "net." + LAYER, 0.3)(net, batch, generator=gen(5))
     torch.testing.assert_close(quiet.terms["dispersion"], found.terms["dispersion"], rtol=1e-12, atol=0)
+
+
+def test_a_pass_without_gradient_does_not_count():
+    """Constant acceleration asks its velocity again, at the source and without gradient, after it was trained."""
+    net, batch, calls = MotionNet(net_of(1), MLP((4,), width=16).double()), pairs_of(), []
+    net.velocity.register_forward_hook(lambda _, inputs, __: calls.append(inputs))
+    objective = Dispersive(ConstantAccelerationFlow(), InfoNCE(), "velocity." + LAYER, 1.0)
+    found = objective(net, batch, generator=gen(5)).terms["dispersion"]
+    first, second = (net.velocity.rest[:3](net.velocity.first(torch.cat([x, t[:, None]], 1))) for x, t, _ in calls)
+    torch.testing.assert_close(found, InfoNCE()(first.detach()), rtol=1e-12, atol=0)
+    assert (found - InfoNCE()(second.detach())).abs() > 1e-3
 
 
 def test_what_comes_after_the_layer_feels_nothing():

@@ -5,7 +5,19 @@ from dataclasses import dataclass, field
 
 import torch
 
-from pushforward.core import Cond, Coupling, Gen, Pairs, State, map_state, mean_rows, require, require_part, same_shape
+from pushforward.core import (
+    Cond,
+    Coupling,
+    Gen,
+    Pairs,
+    State,
+    map_state,
+    mean_rows,
+    require,
+    require_part,
+    same_shape,
+    time_dtype,
+)
 from pushforward.core import shapes as shapes_of
 from pushforward.couplings.paired import Paired
 
@@ -54,7 +66,7 @@ class Truncated:
             f"x0 has shape {shapes_of(pairs.x0)} and x1 {shapes_of(pairs.x1)}; a length needs the same shapes",
         )
         with torch.no_grad():
-            square = mean_rows(map_state(lambda p, q: (p - q).square(), pairs.x0, pairs.x1))
+            square = mean_rows(map_state(lambda p, q: (p - q).to(time_dtype(p)).square(), pairs.x0, pairs.x1))
             weight = (square < self.longest).to(square.dtype)
             weight = weight if pairs.weight is None else weight * pairs.weight
             return pairs._replace(weight=weight / weight.mean().clamp_min(torch.finfo(weight.dtype).tiny))

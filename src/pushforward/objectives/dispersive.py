@@ -88,11 +88,12 @@ class Dispersive:
 
     def __call__(self, net: nn.Module | Callable[..., Tensor], batch: Pairs, *, generator: Gen = None) -> Loss:
         """The loss of `net` on a batch of pairs."""
-        with _features(self._found(net), batch.size) as seen:
+        rows = batch.size * (2 if getattr(self.objective, "both_signs", False) else 1)
+        with _features(self._found(net), rows) as seen:
             loss = self.objective(net, batch, generator=generator)  # pyright: ignore[reportArgumentType]
         require(
             isinstance(seen[0], Tensor),
-            f"layer {self.layer!r} gave {seen[0]} in the pass that is trained, expected a tensor of {batch.size} rows; "
+            f"layer {self.layer!r} gave {seen[0]} in the pass that is trained, expected a tensor of {rows} rows; "
             "choose another layer",
         )
         term = self.strength * self.repulsion(seen[0].flatten(1)).to(loss.value.dtype)
