@@ -15,6 +15,7 @@ from pushforward.nets import MLP, MotionNet
 from pushforward.objectives import (
     AlphaFlow,
     ConstantAccelerationFlow,
+    CRectifiedFlow,
     Dispersive,
     FlowMatching,
     Joint,
@@ -301,6 +302,12 @@ def test_refusals_of_layers(layer, match):
     batch = Pairs((torch.randn(4, 2), torch.randn(4, 2)))
     with pytest.raises(InvalidInput, match=match):
         Dispersive(FlowMatching(), InfoNCE(), layer)(Odd(), batch)
+
+
+def test_features_do_not_leave_a_derivative():
+    """The gradient of the network is all that this objective asks for."""
+    with pytest.raises(InvalidInput, match="gave features inside a derivative alone.*outside derivatives"):
+        Dispersive(CRectifiedFlow(), InfoNCE(), LAYER)(net_of(1), pairs_of())
 
 
 def test_functions_have_no_layers():

@@ -94,7 +94,7 @@ class Dispersive:
         require(
             isinstance(seen[0], Tensor),
             f"layer {self.layer!r} gave {seen[0]} in the pass that is trained, expected a tensor of {rows} rows; "
-            "choose another layer",
+            "choose another layer, or an objective that asks its network outside derivatives",
         )
         term = self.strength * self.repulsion(seen[0].flatten(1)).to(loss.value.dtype)
         return Loss(loss.value + term, {**loss.terms, "dispersion": term.detach()})
@@ -125,11 +125,16 @@ def _features(layer: nn.Module, rows: int) -> Iterator[list[Any]]:
         if torch.is_grad_enabled() != enabled:
             return
         if not isinstance(output, Tensor):
-            seen[0] = f"a {type(output).__name__}"
-        elif _plain(output) and output.ndim > 1 and len(output) == rows:
+            instead = f"a {type(output).__name__}"
+        elif not _plain(output):
+            instead = "features inside a derivative alone"
+        elif output.ndim < 2 or len(output) != rows:
+            instead = f"shape {list(output.shape)}"
+        else:
             seen[0] = output
-        elif isinstance(seen[0], str):
-            seen[0] = f"shape {list(output.shape)}"
+            return
+        if isinstance(seen[0], str):
+            seen[0] = instead
 
     handle = layer.register_forward_hook(hook)
     try:
