@@ -306,7 +306,7 @@ def test_refusals_of_layers(layer, match):
 
 def test_features_do_not_leave_a_derivative():
     """The gradient of the network is all that this objective asks for."""
-    with pytest.raises(InvalidInput, match="gave features inside a derivative alone.*outside derivatives"):
+    with pytest.raises(InvalidInput, match=r"gave features inside a derivative alone.*outside derivatives"):
         Dispersive(CRectifiedFlow(), InfoNCE(), LAYER)(net_of(1), pairs_of())
 
 
