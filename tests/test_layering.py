@@ -27,8 +27,8 @@ LEVELS = {
     "config": 6,
     "flow": 7,
     "report": 7,
-    "bench": 7,
-    "cli": 8,
+    "bench": 8,
+    "cli": 9,
 }
 ROOT = Path(pushforward.__file__).parent
 

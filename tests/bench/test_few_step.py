@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from pushforward.bench import few_step
-from pushforward.bench.few_step import SCRATCH, TAUGHT, FewStep, _Net, distance, jumps, mixture, off
+from pushforward.bench.few_step import PAIRED, SCRATCH, TAUGHT, FewStep, _Net, distance, jumps, mixture, off
 from pushforward.bench.few_step_reference import REFERENCE
 from pushforward.bench.job import Job
 from pushforward.solvers import RK4, solve
@@ -13,7 +13,7 @@ def test_every_method_is_measured_beside_its_reference(monkeypatch, tmp_path):
     monkeypatch.setattr(few_step, "RACED", ("fm", "ot_cfm", "shortcut30"))
     rows = [row for case in FewStep(2, 50, (0,)).measure(Job((), tmp_path, lambda line: None)) for row in case]
     ours = {row.method for row in rows if row.source == "ours" and "gaussians" in row.case and row.seed == 0}
-    assert ours == SCRATCH.keys() | TAUGHT.keys()
+    assert ours == SCRATCH.keys() | TAUGHT.keys() | PAIRED.keys()
     assert {name for name, _, _ in REFERENCE} <= ours
     measured = {(row.method, row.metric) for row in rows if row.source == "ours"}
     assert {(name, metric) for name, metric, _ in REFERENCE} <= measured

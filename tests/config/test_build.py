@@ -81,6 +81,7 @@ def test_every_registered_part_is_a_class_that_its_slot_names():
 NEEDED = {  # what a part cannot do without
     "CFGZeroStar": {"scale": 2.0},
     "ClassifierFree": {"scale": 2.0},
+    "Dispersive": {"objective": "FlowMatching", "repulsion": "InfoNCE", "layer": "rest.1"},
     "ImageFolder": {"path": "images", "size": 8},
     "Interval": {"guidance": {"type": "ClassifierFree", "scale": 2.0}, "low": 0.2, "high": 0.8},
     "Joint": {"coupling": "CARFlow", "objective": "FlowMatching"},

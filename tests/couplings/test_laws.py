@@ -22,6 +22,7 @@ from pushforward.couplings import (
     PartialOT,
     SemiRelaxed,
     StableMatching,
+    Truncated,
     UnbalancedOT,
     WeightedCFM,
 )
@@ -40,6 +41,8 @@ def handmade(x0, x1):
 CATALOGUE = {
     "Independent": Independent(),
     "Paired": Paired(),
+    "Truncated": Truncated(longest=12.0),
+    "Truncated OT": Truncated(ExactOT(), longest=12.0),
     "ExactOT": ExactOT(),
     "ExactOT early": ExactOT(tolerance=1e-2),
     "EntropicOT": EntropicOT(),
@@ -76,7 +79,9 @@ DRAWS = {  # some rows twice, some not at all
     "NearestNoise",
 }
 PERMUTES = [name for name in PICKS if name not in DRAWS]
-TRANSPORTS = [name for name in CATALOGUE if name not in ("Independent", "Paired", "DataDependent")]
+TRANSPORTS = [
+    name for name in CATALOGUE if name not in ("Independent", "Paired", "DataDependent") and "Truncated" not in name
+]
 # nearest pairs first leave the farthest for the end: between clouds that lie apart this can cost more than chance
 CHEAPER = [name for name in TRANSPORTS if name != "StableMatching"]
 EVENTS = {"vector": (2,), "scalar": (), "image": (3, 4, 4)}
@@ -221,6 +226,7 @@ def test_the_cost_reads_from_source_to_data(name, gen):
 
 EQUIVARIANT = {
     "Paired": Paired(),
+    "Truncated": Truncated(longest=12.0),
     "ExactOT": ExactOT(tolerance=1e-8),
     "ExactOT p-norm": ExactOT(PNorm(3), tolerance=1e-8),
     "ConditionalOT": ConditionalOT(tolerance=1e-8),

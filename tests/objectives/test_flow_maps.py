@@ -21,8 +21,10 @@ from pushforward.objectives import (
     FlowMatching,
     MeanFlow,
     ModularMeanFlow,
+    ReMeanFlow,
     Shortcut,
     SplitMeanFlow,
+    UShaped,
 )
 from pushforward.objectives.flow_maps import (
     Chord,
@@ -35,6 +37,7 @@ from pushforward.objectives.flow_maps import (
     Residual,
     Segment,
     SortedPair,
+    StartAndGap,
     Tangent,
     Teacher,
     ToEnd,
@@ -308,6 +311,40 @@ def test_guidance_is_learned_at_its_fixed_point():
     torch.testing.assert_close(off.v, Line().velocity(Point(x, s, Pairs((x, x)))), rtol=0, atol=0)
 
 
+def straight(field):
+    """The mean velocity on the pairs of a Gaussian field: x_s = ((1 - s) I + s A) x0 + s m moves by x1 - x0."""
+    m = field.flow_map(torch.zeros(1, 2, dtype=F64), 0.0, 1.0)
+    A = field.flow_map(torch.eye(2, dtype=F64), 0.0, 1.0) - m  # symmetric
+
+    def net(x, both, cond=None):
+        s = both[:, :1, None]
+        x0 = torch.linalg.solve((1 - s) * torch.eye(2, dtype=F64) + s * A, (x - both[:, :1] * m)[..., None])[..., 0]
+        return x0 @ A + m - x0
+
+    return net
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_on_the_pairs_of_a_gaussian_mean_flow_has_no_noise(seed):
+    """The line of a pair is a trajectory, its motion the velocity: no row of any draw has a loss."""
+    field = plane().along(Affine())
+    x0 = pairs_of(seed=seed).x0
+    pairs = Pairs((x0, field.flow_map(x0, 0.0, 1.0)))
+    net = straight(field)
+    for objective in (ReMeanFlow(), ReMeanFlow(intervals=StartAndGap(still=0.0)), MeanFlow()):
+        run = lambda batch, objective=objective: objective(net, batch, generator=torch.Generator().manual_seed(seed))
+        assert float(run(pairs).value) < 1e-24
+        assert float(run(pairs_of(seed=seed)).value) > 0.1  # of independent pairs there is
+
+
+def test_with_independent_pairs_it_is_mean_flow():
+    net, batch = net_of(), pairs_of()
+    mean = MeanFlow(intervals=StartAndGap(), residual=Residual(0.5, 1e-2))
+    assert ReMeanFlow().at(0.3) == mean.at(0.3)
+    runs = (f(net, batch, generator=torch.Generator().manual_seed(5)).value for f in (ReMeanFlow(), mean))
+    assert torch.equal(*runs)
+
+
 # ---------------------------------------------------------------------------------------------- limits
 
 
@@ -536,6 +573,7 @@ LAWS = {
     "dyadic": Dyadic(4, 0.25),
     "to the end": ToEnd(segments=3),
     "uniform start": UniformStart(still=0.25),
+    "start and gap": StartAndGap(still=0.25),
 }
 
 
@@ -566,6 +604,36 @@ def test_dyadic_intervals_lie_on_their_grids():
 def test_segments_end_where_they_should():
     s, t, _ = ToEnd(segments=3)(1000, torch.zeros(1), generator=torch.Generator().manual_seed(0))
     assert torch.equal((s * 3).floor(), (t * 3).round() - 1)
+
+
+def test_starts_and_gaps_have_their_laws():
+    """Distances of distribution functions: above sqrt(7 / n) with probability 2 e^-14 (Massart's bound)."""
+    law = StartAndGap(corner=None, still=0.0)
+    s, t, _ = law(20_000, torch.zeros(1, dtype=F64), generator=torch.Generator().manual_seed(0))
+
+    def distance(below):
+        ranks = (torch.arange(len(below), dtype=F64) + 0.5) / len(below)
+        return (below.sort().values - ranks).abs().max() / (7 / len(below)) ** 0.5
+
+    edges = torch.linspace(0, 1, 20_001, dtype=F64)
+    p = (4 * edges).exp() + (4 - 4 * edges).exp()  # the published density, summed by the trapezoidal rule
+    below = torch.cat([times(0.0), (p[1:] + p[:-1]).cumsum(0)])
+    assert distance((below / below[-1])[(s * 20_000).long()]) < 1.02  # a cell holds 1e-4 of 0.02
+    inside = t < 1
+    gap, room = (torch.special.ndtr(torch.logit(g[inside]) + 0.8) for g in (t - s, 1 - s))
+    assert distance(gap / room) < 1  # of what fits, the gap's share is uniform
+    assert distance(t - s) > 10
+
+
+def test_long_intervals_that_begin_early_go_all_the_way():
+    s, t, _ = StartAndGap(still=0.0)(20_000, torch.zeros(1), generator=torch.Generator().manual_seed(0))
+    early = s < 0.2
+    assert bool(((t[early] <= 0.6) | (t[early] == 1)).all())
+    assert bool(((t[~early] > 0.6) & (t[~early] < 1)).any())
+    free = StartAndGap(corner=None, still=0.0)(20_000, torch.zeros(1), generator=torch.Generator().manual_seed(0))
+    assert torch.equal(free.s, s)
+    assert torch.equal(free.t[~early], t[~early])
+    assert bool(((free.t[early] > 0.6) & (free.t[early] < 1)).any())
 
 
 # ---------------------------------------------------------------------------------------------- parts and refusals
@@ -642,6 +710,9 @@ def test_weights_of_rows_count():
         (lambda: SortedPair(still=1.5), InvalidInput, "share of the rows"),
         (lambda: Dyadic(0), InvalidInput, "at least one level"),
         (lambda: ToEnd(segments=0), InvalidInput, "at least one segment"),
+        (lambda: StartAndGap(still=-1.0), InvalidInput, "share of the rows"),
+        (lambda: StartAndGap(corner=(0.2, 1.6)), InvalidInput, "two times in"),
+        (lambda: UShaped(0.0), InvalidInput, "steepness"),
         (lambda: AlphaFlow(begin=1.0, end=0.5), InvalidInput, "let it begin first"),
         (lambda: ModularMeanFlow(warm=0.0), InvalidInput, "warm is a share"),
         (lambda: ConsistencyTraining(ratio=1.0), InvalidInput, "the gap shrinks"),

@@ -19,6 +19,7 @@ from pushforward.objectives import (
     NoiseLoss,
     Stratified,
     Uniform,
+    UShaped,
     VelocityLoss,
     VLoss,
 )
@@ -33,6 +34,8 @@ LAWS = [
     ModeSD3(),
     ModeSD3(-0.9),
     Beta(2.0, 3.0),
+    UShaped(),
+    UShaped(0.5),
     Importance(cleanest=3.0),
     Importance(VariancePreserving(), VLoss(), -4.0, 4.0),
 ]

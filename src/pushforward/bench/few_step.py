@@ -16,23 +16,26 @@ from pushforward.bench.results import Result
 from pushforward.core import Cond, Coupling, Pairs, Solver, generator_from, randn
 from pushforward.couplings import ExactOT, Independent
 from pushforward.data import Checkerboard, Distribution, EightGaussians, Moons
-from pushforward.fields import NetMap
+from pushforward.fields import Accelerated, NetMap
 from pushforward.metrics import sliced_wasserstein
+from pushforward.nets import MotionNet
 from pushforward.objectives import (
     AlignYourFlow,
     AlphaFlow,
     ConsistencyFM,
     ConsistencyTraining,
+    ConstantAccelerationFlow,
     FlowMapMatching,
     MeanFlow,
     ModularMeanFlow,
+    ReMeanFlow,
     Shortcut,
     SplitMeanFlow,
 )
 from pushforward.objectives.flow_maps import Chord, Lagrange, Residual, SortedPair, Teacher
 from pushforward.oracles import Along, GaussianMixture
 from pushforward.paths import Affine
-from pushforward.solvers import RK4, Heun, Integrated, Jump, solve
+from pushforward.solvers import RK4, ConstantAcceleration, Heun, Integrated, Jump, solve
 from pushforward.training import Training, train
 
 __all__ = ["FewStep"]
@@ -43,19 +46,20 @@ ONE = (1,)  # methods that only know jumps to the data
 
 
 class _Net(nn.Module):
-    """Four hidden layers of 96; state, time, gap, and sines and cosines of both."""
+    """Four hidden layers of 96; state, time, gap, and sines and cosines of both. Told one time, the gap is 0."""
 
     frequencies: Tensor
 
-    def __init__(self) -> None:
+    def __init__(self, states: int = 2) -> None:
         super().__init__()
-        sizes = (12, 96, 96, 96, 96)
+        sizes = (10 + states, 96, 96, 96, 96)
         hidden = [layer for a, b in pairwise(sizes) for layer in (nn.Linear(a, b), nn.SiLU())]
         self.layers = nn.Sequential(*hidden, nn.Linear(96, 2))
         self.register_buffer("frequencies", math.pi * torch.tensor([1.0, 2.0]), persistent=False)
 
     def forward(self, x: Tensor, t: Tensor, cond: Cond = None) -> Tensor:
-        told = torch.stack([t[:, 0], t[:, 1] - t[:, 0]], 1)
+        s, t = (t, t) if t.ndim == 1 else t.unbind(1)
+        told = torch.stack([s, t - s], 1)
         angles = (told[:, :, None] * self.frequencies).flatten(1)
         return self.layers(torch.cat([x, told, angles.sin(), angles.cos()], 1))
 
@@ -74,12 +78,25 @@ class _Feed:
         return self.coupling(randn((size, 2), x1, generator=generator), x1, generator=generator)
 
 
+@dataclass(frozen=True)
+class _Stored:
+    """Pairs of the exact flow, in any order."""
+
+    x0: Tensor
+    x1: Tensor
+
+    def pairs(self, step: int, size: int, *, seed: int) -> Pairs:
+        rows = torch.randint(len(self.x0), (size,), generator=generator_from(seed, "few_step", step))
+        return Pairs((self.x0[rows], self.x1[rows]))
+
+
 class Entrant(NamedTuple):
-    """A method: its objective, given the exact velocity where it needs a teacher, and how it is sampled."""
+    """A method: its objective, given the exact velocity where it needs a teacher, its network and its calls."""
 
     objective: Callable[[Any], Any]
     coupling: Coupling = Independent()
     calls: tuple[int, ...] = CALLS
+    net: Callable[[], nn.Module] = _Net
 
 
 def _velocity_only(_: Any) -> FlowMapMatching:
@@ -118,6 +135,11 @@ TAUGHT: dict[str, Entrant] = {
     "emd": Entrant(AlignYourFlow),
     "lmd": Entrant(lambda v: AlignYourFlow(v, rule=Lagrange(), residual=Residual(1.0))),
 }
+PAIRED: dict[str, Entrant] = {
+    "remf": Entrant(lambda _: ReMeanFlow(intervals=SortedPair(still=0.75), residual=Residual(1.0))),
+    "remf_own": Entrant(lambda _: ReMeanFlow()),
+    "caf": Entrant(lambda _: ConstantAccelerationFlow(), net=lambda: MotionNet(_Net(), _Net(4))),
+}
 OTHERS: dict[str, Distribution] = {"moons": Moons(), "checkerboard": Checkerboard()}
 RACED = ("fm", "ot_cfm", "mf75_l2", "split", "shortcut30")
 
@@ -129,8 +151,9 @@ class FewStep:
     Eight Gaussians on a circle of radius 2: every method for 6,000 updates of 256 rows with one network, its sliced
     Wasserstein distance to fresh data, and the root mean square of what it is off from the exact flow map. Beside it
     stand the rows of the benchmark that this one repeats, source "reference"; methods with a teacher are taught by the
-    exact velocity. "mfd" and "split" run with the defaults here, not with p = 1 and logit-normal times; "shortcut30" is
-    Shortcut with three tenths of the rows, not three quarters, for velocities.
+    exact velocity, and "remf" and "caf" by 30,000 pairs of its flow; "remf_own" has the paper's times and residual.
+    "mfd" and "split" run with the defaults here, not with p = 1 and logit-normal times; "shortcut30" is Shortcut with
+    three tenths of the rows, not three quarters, for velocities.
 
     Moons and checkerboard: from scratch only, with flow matching and OT-CFM followed by Euler's and Heun's methods at
     as many calls, and trained for as long as Shortcut takes ("equal time"), not for as many updates.
@@ -154,9 +177,11 @@ class FewStep:
         velocity = mixture()
         exact, x0, real = self._exact(velocity, circle)
         yield [self._row("8 gaussians", "exact flow", "sliced_wasserstein", distance(exact, real))]
+        stored = self._stored(velocity)
         for seed in self.seeds:
-            for name, entrant in (SCRATCH | TAUGHT).items():
-                net, seconds = self._train(entrant, circle, seed, velocity)
+            for name, entrant in (SCRATCH | TAUGHT | PAIRED).items():
+                pairs = stored if name in PAIRED else None
+                net, seconds = self._train(entrant, circle, seed, velocity, pairs=pairs)
                 rows = [self._row("8 gaussians", name, "training_seconds", seconds, seed)]
                 for calls, x in jumps(net, x0, entrant.calls):
                     rows += [
@@ -197,14 +222,22 @@ class FewStep:
                 yield rows
 
     def _train(
-        self, entrant: Entrant, data: Distribution, seed: int, velocity: Any = None, *, steps: int | None = None
-    ) -> tuple[_Net, float]:
+        self,
+        entrant: Entrant,
+        data: Distribution,
+        seed: int,
+        velocity: Any = None,
+        *,
+        pairs: _Stored | None = None,
+        steps: int | None = None,
+    ) -> tuple[nn.Module, float]:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            net = _Net()
+            net = entrant.net()
         settings = Training(self.steps if steps is None else steps, 256, 1e-3, 1e-5, device="cpu", threads=1)
         started = time.perf_counter()
-        train(net, entrant.objective(velocity), _Feed(data, entrant.coupling), settings, seed=seed)
+        feed = _Feed(data, entrant.coupling) if pairs is None else pairs
+        train(net, entrant.objective(velocity), feed, settings, seed=seed)
         return net, time.perf_counter() - started
 
     def _exact(self, velocity: Along, data: Distribution) -> tuple[Tensor, Tensor, Tensor]:
@@ -216,6 +249,13 @@ class FewStep:
         x = solve(velocity, x0.double(), torch.linspace(0, 1, 65), solver=RK4()).x
         assert isinstance(x, Tensor)
         return x.float(), x0, real
+
+    def _stored(self, velocity: Along) -> _Stored:
+        """Three times as many pairs as judge."""
+        x0 = randn((3 * self.points, 2), torch.empty(0), generator=generator_from(0, "few_step", "pairs"))
+        x1 = solve(velocity, x0.double(), torch.linspace(0, 1, 65), solver=RK4()).x
+        assert isinstance(x1, Tensor)
+        return _Stored(x0, x1.float())
 
     def _case(self, name: str) -> str:
         full = (self.steps, self.points) == (FewStep.steps, FewStep.points)
@@ -235,9 +275,11 @@ def mixture() -> Along:
 
 def jumps(net: nn.Module, x0: Tensor, calls: tuple[int, ...]) -> Iterator[tuple[int, Tensor]]:
     """Samples by so many calls of equal length."""
+    bent = isinstance(net, MotionNet)
+    flow_map, solver = (Accelerated(net), ConstantAcceleration()) if bent else (NetMap(net), Jump())
     for number in calls:
         with torch.no_grad():
-            x = solve(NetMap(net), x0, torch.linspace(0, 1, number + 1), solver=Jump()).x
+            x = solve(flow_map, x0, torch.linspace(0, 1, number + 1), solver=solver).x
         assert isinstance(x, Tensor)
         yield number, x
 

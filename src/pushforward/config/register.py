@@ -13,6 +13,7 @@ from pushforward.data import Distribution, Loader
 from pushforward.guidance import Guidance
 from pushforward.objectives import Convex, FieldTerm, NeuralPath
 from pushforward.objectives.flow_maps import Intervals, VelocityEstimate
+from pushforward.objectives.repulsions import Repulsion
 from pushforward.objectives.times import Draw, TimeLaw
 from pushforward.objectives.weights import NamedLoss, Weight
 from pushforward.paths.latents import Latent
@@ -49,6 +50,9 @@ SOLVERS = (
     "Tsit5",
     "UniPC",
 )
+# the source of DataDependent is a function, which no configuration can hold; Chain couples more than two, the pairs of
+# Symmetrical are mappings, and Truncated is for the pairs of a trained flow, which are made in Python
+NO_COUPLINGS = ("Chain", "DataDependent", "Symmetrical", "Truncated")
 
 
 OBJECTIVES = (
@@ -56,11 +60,13 @@ OBJECTIVES = (
     "CRectifiedFlow",
     "ConsistencyFM",
     "ConsistencyTraining",
+    "Dispersive",
     "FlowMatching",
     "Joint",
     "MeanFlow",
     "ModularMeanFlow",
     "NeuralFlowDiffusion",
+    "ReMeanFlow",
     "Shortcut",
     "SplitMeanFlow",
 )
@@ -72,12 +78,7 @@ def kinds() -> Mapping[type, Mapping[str, type]]:
     return {
         Convex: _named(objectives, "Power", "Quadratic"),
         Cost: _named(transport, "CosineDistance", "PNorm", "SquaredEuclidean"),
-        # the source of DataDependent is a function, which no configuration can hold; Chain couples more than two, and
-        # the pairs of Symmetrical are mappings, for which no network can be named here
-        Coupling: _named(
-            couplings,
-            *(name for name in couplings.__all__ if name not in ("Chain", "DataDependent", "Symmetrical")),
-        ),
+        Coupling: _named(couplings, *(name for name in couplings.__all__ if name not in NO_COUPLINGS)),
         Distribution: _named(data.toys),
         Draw: _named(objectives.times, "Antithetic", "Independent", "Stratified"),
         Field: _named(guidance, "CFGZeroStar", "ClassifierFree", "Interval"),  # Autoguidance needs a second model
@@ -92,13 +93,14 @@ def kinds() -> Mapping[type, Mapping[str, type]]:
             objectives.weights, "EndpointLoss", "Likelihood", "MinSNR", "NoiseLoss", "VLoss", "VelocityLoss"
         ),
         NeuralPath: _named(objectives, "NeuralPath"),
-        Intervals: _named(objectives.flow_maps, "Dyadic", "SortedPair", "ToEnd", "UniformStart"),
+        Intervals: _named(objectives.flow_maps, "Dyadic", "SortedPair", "StartAndGap", "ToEnd", "UniformStart"),
         Objective: _named(objectives, *OBJECTIVES),
         Path: _named(paths, "Affine"),
+        Repulsion: _named(objectives.repulsions),
         Schedule: _named(paths.schedules),
         Solver: _named(solvers, *SOLVERS),
         Space: _named(spaces, "Euclidean"),
-        TimeLaw: _named(objectives.times, "Beta", "Grid", "Importance", "LogitNormal", "ModeSD3", "Uniform"),
+        TimeLaw: _named(objectives.times, "Beta", "Grid", "Importance", "LogitNormal", "ModeSD3", "UShaped", "Uniform"),
         VelocityEstimate: _named(objectives.flow_maps, "Conditional", "Guided"),  # Teacher needs a model
         Weight: _named(objectives.weights),
         nn.Module: _named(nets, "DiT", "MLP", "ResidualMLP", "UNet"),

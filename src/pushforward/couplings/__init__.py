@@ -25,6 +25,7 @@ from pushforward.couplings.partial import PartialOT
 from pushforward.couplings.semi_relaxed import SemiRelaxed
 from pushforward.couplings.stable import StableMatching
 from pushforward.couplings.symmetrical import Symmetrical
+from pushforward.couplings.truncated import Truncated
 from pushforward.couplings.unbalanced import UnbalancedOT
 from pushforward.couplings.variational_noise import VariationalNoise
 from pushforward.couplings.weighted import WeightedCFM
@@ -48,6 +49,7 @@ __all__ = [
     "SemiRelaxed",
     "StableMatching",
     "Symmetrical",
+    "Truncated",
     "UnbalancedOT",
     "VariationalNoise",
     "WeightedCFM",

@@ -5,6 +5,7 @@ not.
 """
 
 from pushforward.fields import adapters
+from pushforward.fields.accelerated import Accelerated
 from pushforward.fields.converted import converted
 from pushforward.fields.corner_field import CornerField, Corners
 from pushforward.fields.dirac import Dirac
@@ -20,9 +21,11 @@ from pushforward.fields.normal import Normal
 from pushforward.fields.score import Score
 from pushforward.fields.shared import Shared
 from pushforward.fields.stacked import Stacked, stack
+from pushforward.fields.transition_kernel import Transition, TransitionKernel
 from pushforward.fields.velocity import Velocity
 
 __all__ = [
+    "Accelerated",
     "CornerField",
     "Corners",
     "Dirac",
@@ -41,6 +44,8 @@ __all__ = [
     "Score",
     "Shared",
     "Stacked",
+    "Transition",
+    "TransitionKernel",
     "Velocity",
     "adapters",
     "converted",

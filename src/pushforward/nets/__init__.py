@@ -10,8 +10,10 @@ from pushforward.nets.dit import DiT
 from pushforward.nets.embeddings import ConditionEmbedding, Context, TimeEmbedding
 from pushforward.nets.joined import Joined
 from pushforward.nets.mlp import MLP
+from pushforward.nets.motion_net import MotionNet
 from pushforward.nets.residual_mlp import ResidualMLP
 from pushforward.nets.selu import SELU
+from pushforward.nets.transition_net import TransitionNet
 from pushforward.nets.unet import UNet
 
 __all__ = [
@@ -22,7 +24,9 @@ __all__ = [
     "CornerNet",
     "DiT",
     "Joined",
+    "MotionNet",
     "ResidualMLP",
     "TimeEmbedding",
+    "TransitionNet",
     "UNet",
 ]

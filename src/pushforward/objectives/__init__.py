@@ -3,14 +3,16 @@
 An objective knows paths and heads, never data sets, solvers or the training loop.
 """
 
-from pushforward.objectives import flow_maps, simplex, times, weights
+from pushforward.objectives import flow_maps, repulsions, simplex, times, weights
 from pushforward.objectives.align_your_flow import AlignYourFlow
 from pushforward.objectives.alpha_flow import AlphaFlow
 from pushforward.objectives.c_rectified_flow import CRectifiedFlow
 from pushforward.objectives.consistency_fm import ConsistencyFM
 from pushforward.objectives.consistency_training import ConsistencyTraining
+from pushforward.objectives.constant_acceleration_flow import ConstantAccelerationFlow
 from pushforward.objectives.convex import Convex, Power, Quadratic
 from pushforward.objectives.curve_energy import CurveEnergy
+from pushforward.objectives.dispersive import Dispersive
 from pushforward.objectives.flow_maps import FlowMapMatching
 from pushforward.objectives.flow_matching import FieldTerm, FlowMatching, Term
 from pushforward.objectives.joint import Joint
@@ -19,6 +21,7 @@ from pushforward.objectives.modular_mean_flow import ModularMeanFlow
 from pushforward.objectives.multimarginal import Multimarginal
 from pushforward.objectives.neural_flow_diffusion import NeuralDiffusion, NeuralFlowDiffusion, Volatility
 from pushforward.objectives.neural_path import NeuralPath
+from pushforward.objectives.re_mean_flow import ReMeanFlow
 from pushforward.objectives.second_order import SecondOrder
 from pushforward.objectives.shortcut import Shortcut
 from pushforward.objectives.simplex import Flat, Mixed, OnCurves, SimplexLaw
@@ -33,7 +36,9 @@ from pushforward.objectives.times import (
     ModeSD3,
     Stratified,
     Uniform,
+    UShaped,
 )
+from pushforward.objectives.transition_matching import DifferenceTransitionMatching
 from pushforward.objectives.weights import EndpointLoss, Likelihood, MinSNR, NoiseLoss, One, VelocityLoss, VLoss
 
 __all__ = [
@@ -44,8 +49,11 @@ __all__ = [
     "CRectifiedFlow",
     "ConsistencyFM",
     "ConsistencyTraining",
+    "ConstantAccelerationFlow",
     "Convex",
     "CurveEnergy",
+    "DifferenceTransitionMatching",
+    "Dispersive",
     "EndpointLoss",
     "FieldTerm",
     "Flat",
@@ -71,17 +79,20 @@ __all__ = [
     "One",
     "Power",
     "Quadratic",
+    "ReMeanFlow",
     "SecondOrder",
     "Shortcut",
     "SimplexLaw",
     "SplitMeanFlow",
     "Stratified",
     "Term",
+    "UShaped",
     "Uniform",
     "VLoss",
     "VelocityLoss",
     "Volatility",
     "flow_maps",
+    "repulsions",
     "simplex",
     "times",
     "weights",

@@ -10,6 +10,7 @@ from pushforward.solvers.adams_bashforth import AdamsBashforth
 from pushforward.solvers.adams_bashforth_moulton import AdamsBashforthMoulton
 from pushforward.solvers.adaptive import Adaptive
 from pushforward.solvers.brownian_path import BrownianPath
+from pushforward.solvers.constant_acceleration import ConstantAcceleration
 from pushforward.solvers.controller import PI
 from pushforward.solvers.ddim import DDIM
 from pushforward.solvers.dopri5 import Dopri5
@@ -27,6 +28,7 @@ from pushforward.solvers.runge_kutta import Tableau
 from pushforward.solvers.solve import Solution, solve
 from pushforward.solvers.sra1 import SRA1
 from pushforward.solvers.stochastic_heun import StochasticHeun
+from pushforward.solvers.transitions import Transitions
 from pushforward.solvers.tsit5 import Tsit5
 from pushforward.solvers.unipc import UniPC
 
@@ -40,6 +42,7 @@ __all__ = [
     "Adaptive",
     "Brownian",
     "BrownianPath",
+    "ConstantAcceleration",
     "DPMSolverPP",
     "Dopri5",
     "Euler",
@@ -54,6 +57,7 @@ __all__ = [
     "Stochastic",
     "StochasticHeun",
     "Tableau",
+    "Transitions",
     "Tsit5",
     "UniPC",
     "draws_noise",

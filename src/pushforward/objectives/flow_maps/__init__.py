@@ -11,6 +11,7 @@ from pushforward.objectives.flow_maps.matching import FlowMapMatching
 from pushforward.objectives.flow_maps.residual import Residual
 from pushforward.objectives.flow_maps.segment import Segment
 from pushforward.objectives.flow_maps.sorted_pair import SortedPair
+from pushforward.objectives.flow_maps.start_and_gap import StartAndGap
 from pushforward.objectives.flow_maps.tangent import Tangent
 from pushforward.objectives.flow_maps.to_end import ToEnd
 from pushforward.objectives.flow_maps.uniform_start import UniformStart
@@ -31,6 +32,7 @@ __all__ = [
     "Rule",
     "Segment",
     "SortedPair",
+    "StartAndGap",
     "Tangent",
     "Target",
     "Teacher",

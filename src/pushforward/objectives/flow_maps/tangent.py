@@ -64,10 +64,10 @@ class Tangent:
         s, t = local.s, local.t
         if self.difference is None:
             x, v = cast(Tensor, local.x), cast(Tensor, local.v)
-            # attention's derivative in dual numbers cannot be differentiated again; that of `jvp` can
-            forward = jvp if self.through else dual
+            mean = lambda x, s: cast(Tensor, local.mean(x, s, t))
             inputs, along = (x, s), (v.to(x.dtype), torch.ones_like(s))
-            return forward(lambda x, s: cast(Tensor, local.mean(x, s, t)), inputs, along)
+            # attention's derivative in dual numbers cannot be differentiated again; that of `jvp` can
+            return (None, jvp(mean, inputs, along)[1]) if self.through else dual(mean, inputs, along)
         ahead, behind = torch.minimum(s + self.difference, t), (s - self.difference).clamp_min(0.0)
 
         def moved(to: Tensor) -> State:

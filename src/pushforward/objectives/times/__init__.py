@@ -10,6 +10,7 @@ from pushforward.objectives.times.grid import Grid
 from pushforward.objectives.times.importance import Importance
 from pushforward.objectives.times.logit_normal import LogitNormal
 from pushforward.objectives.times.mode_sd3 import ModeSD3
+from pushforward.objectives.times.u_shaped import UShaped
 from pushforward.objectives.times.uniform import Uniform
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "ModeSD3",
     "Stratified",
     "TimeLaw",
+    "UShaped",
     "Uniform",
 ]
 
