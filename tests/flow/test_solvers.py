@@ -102,11 +102,19 @@ def test_configurations_leave_the_path_out(solver):
         ({"solver": 3}, r"sampling\.solver: got 3"),
         ({"grid": "LogSNRR"}, "did you mean LogSNR"),
         ({"grid": {"type": "EDM", "rho": -1}}, "rho is -1"),
+        ({"grid": {"type": "Placed", "times": [0.2, 0.5, 1.0]}}, "placed from 0.2 to 1 and is asked for 0 to 1"),
     ],
 )
 def test_mistakes_are_told(sampling, message):
     with pytest.raises(InvalidInput, match=message):
         parse({"sampling": sampling})
+
+
+def test_a_grid_that_misses_the_span_of_the_head_is_refused_before_the_training():
+    objective = {"type": "FlowMatching", "head": "Noise"}
+    with pytest.raises(InvalidInput, match=r"placed from 0 to 1 and is asked for 0\.001 to 1"):
+        parse({"objective": objective, "sampling": {"grid": {"type": "Placed", "times": [0.0, 0.5, 1.0]}}})
+    assert parse({"objective": objective, "sampling": {"grid": {"type": "Placed", "times": [0.001, 0.5, 1.0]}}})
 
 
 def test_grids_place_the_steps(plain):

@@ -123,7 +123,8 @@ class Config:
     it is.
 
     Raises: `Incompatible` for an objective that makes no sense on the path, or was built on another one, for a head
-        that tells no velocity there, and for a stochastic solver where no score is known.
+        that tells no velocity there, and for a stochastic solver where no score is known; `InvalidInput` for a grid
+        that was placed over other times than the head's.
     """
 
     data: Partial | Loader | None = None
@@ -182,8 +183,10 @@ class Config:
                 "to null, or use a solver of flows such as Heun",
                 Incompatible,
             )
-        grid = self.sampling.grid
-        grid(self.sampling.steps, span=span_of(grid), path=self.path)
+        grid, bound = self.sampling.grid, self.bound
+        # a grid that was placed must span what will be followed, where that is known before there is a network
+        span = bound.head.span(self.path) if isinstance(bound, FlowMatching) else span_of(grid)
+        grid(self.sampling.steps, span=span, path=self.path)
 
     def followed_by(self, solver: Solver | Partial | str) -> Solver:
         """A solver, on this path if it steps in a path's coefficients.
