@@ -103,6 +103,16 @@ def test_one_evaluation_tells_both():
     assert net.calls == 3
 
 
+def test_one_evaluation_of_the_noise_tells_both_where_nothing_else_moves():
+    path = Affine(Mirror(), SineSquared(0.8))
+    exact = reference_mixture().along(path)
+    net = Perfect(exact, LatentNoise())
+    sde, (x, t) = FlowSDE(NetField(net, LatentNoise(), path), eps=0.3), points()
+    drift = sde(x, t, direction=torch.ones_like(t))
+    assert net.calls == 1
+    torch.testing.assert_close(drift, exact(x, t) + 0.3 * exact.score(x, t), rtol=1e-9, atol=1e-9)
+
+
 def test_velocity_and_score_may_be_learned_apart():
     """The velocity's own network beside a network of the noise, and two networks as one."""
     path, (x, t) = PATHS[0], points()

@@ -68,10 +68,14 @@ class LatentNoise:
 
     def velocity(self, path: Path, law: Law, x: State, t: Tensor) -> State:
         """gamma' eta, where nothing else moves."""
+        return self.drift(path, law, x, t, torch.zeros_like(t))
+
+    def drift(self, path: Path, law: Law, x: State, t: Tensor, push: Tensor) -> State:
+        """Velocity + push score, `push` `[B]`, where nothing else moves."""
         if not self.moves(path):
             raise Incompatible(
                 "latent noise alone does not tell a velocity; use FlowAndScore, or FlowSDE(velocity, eps, "
                 "score=field.score) with a velocity that is learned on its own"
             )
         gamma, product = require_latent(path, "LatentNoise")(t)
-        return per_gamma(product, gamma, law.mean)
+        return per_gamma(product - push, gamma, law.mean)
