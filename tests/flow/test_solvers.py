@@ -30,7 +30,9 @@ def plain():
 def test_a_name_is_enough_and_the_flow_is_the_same(plain, name):
     x, y = plain.sample(200, solver=name, steps=100), plain.sample(200, solver="RK4", steps=100)
     assert torch.allclose(x, y, atol=0.05)  # DDIM is of order one; the data have the width 0.5
-    assert torch.allclose(plain.transport(x[:5], solver=name, reverse=True, steps=100).norm(), x[:5].norm(), rtol=2)
+    x, y = (plain.transport(rows(5), solver=solver, reverse=True, steps=100) for solver in (name, "RK4"))
+    # the way back stretches by the ratio of the widths, 2, in the mean, and errors with it
+    assert torch.allclose(x, y, atol=0.2)
 
 
 def test_an_object_has_the_path_of_the_flow_or_is_refused(plain):
