@@ -241,6 +241,8 @@ def test_a_network_with_too_few_outputs_is_refused():
 @pytest.mark.parametrize("head", [FlowAndScore(), LatentNoise()], ids=repr)
 def test_paths_without_latent_noise_are_refused(head):
     assert isinstance(head, ScoreHead)
+    with pytest.raises(Incompatible, match="speaks of latent noise, whose width is 0 here"):
+        NetField(nn.Identity(), head, Affine(latent=Brownian(0.0)))
     with pytest.raises(Incompatible, match="speaks of latent noise, which this Affine does not have"):
         NetField(nn.Identity(), head, Affine())
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from pushforward.core import AffinePath, Incompatible, Law, Path, Point, State
 from pushforward.fields.dirac import Dirac
-from pushforward.fields.ends import per_gamma, regular_latent, require_latent
+from pushforward.fields.ends import check_latent, per_gamma, regular_latent, require_latent
 
 __all__ = ["LatentNoise"]
 
@@ -42,7 +42,7 @@ class LatentNoise:
 
     def check(self, path: Path) -> None:
         """The path must have latent noise."""
-        require_latent(path, "LatentNoise")
+        check_latent(path, "LatentNoise")
 
     def moves(self, path: Path) -> bool:
         """Whether the noise alone tells the velocity: the ends are at rest."""
