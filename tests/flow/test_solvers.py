@@ -65,7 +65,10 @@ def test_churn_draws_noise_and_keeps_the_law(plain):
     ("parts", "message"),
     [
         ({"coupling": "ExactOT"}, "DDIM needs the score.* not under ExactOT; use coupling: Independent"),
-        ({"objective": {"type": "Joint", "coupling": {"type": "CARFlow"}}}, "not under Joint"),
+        (
+            {"objective": {"type": "Joint", "coupling": {"type": "CARFlow"}}},
+            "not under Joint; use a solver of flows",
+        ),
         ({"path": {"type": "Affine", "latent": {"type": "Constant", "scale": 0.1}}}, "latent noise"),
     ],
     ids=["coupling", "learned coupling", "latent"],

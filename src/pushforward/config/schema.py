@@ -240,10 +240,11 @@ class Config:
     def _require_independent(self, name: str) -> None:
         """Raise `Incompatible` where noise is tied to the data, for a solver that draws more of it."""
         if self.tied is not None:
+            learned = isinstance(self.coupling, Independent)  # then the objective ties them, and has no such choice
+            advice = "" if learned else "coupling: Independent, latent noise and head: FlowAndScore, or "
             raise Incompatible(
                 f"{name} needs the score, which the velocity tells only where noise and data are independent, not "
-                f"under {self.tied.__name__}; use coupling: Independent, a solver of flows such as Heun, or latent "
-                "noise and head: FlowAndScore"
+                f"under {self.tied.__name__}; use {advice}a solver of flows such as Heun"
             )
 
     @property
