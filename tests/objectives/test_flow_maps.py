@@ -11,7 +11,7 @@ import torch
 
 from pushforward.core import InvalidInput, Pairs, Point, align
 from pushforward.fields import NetMap
-from pushforward.nets import MLP
+from pushforward.nets import MLP, DiT, UNet
 from pushforward.objectives import (
     AlignYourFlow,
     AlphaFlow,
@@ -122,7 +122,7 @@ def test_golden_numbers_of_one_gaussian():
     assert float(local.v) == pytest.approx(0.940540541, abs=1e-9)
     assert float(local.mean(x, s, t)) == pytest.approx(0.959274898, abs=1e-9)
     assert float(NetMap(net)(x, s, t)) == pytest.approx(0.779637449, abs=1e-9)
-    assert float(Tangent().slope(local)) == pytest.approx(0.037468715, abs=1e-9)
+    assert float(Tangent().slope(local)[1]) == pytest.approx(0.037468715, abs=1e-9)
     first = NetMap(net).mean_velocity(x, times(0.0), times(1.0))
     assert float(first) == pytest.approx(0.85, abs=1e-12)
     assert float(Compose(0.5, own=False)(local).value) == pytest.approx(0.956653703, abs=1e-9)
@@ -181,7 +181,7 @@ def test_the_wrong_sign_of_time_is_no_fixed_point():
     net, (x, s, t) = exact(field), draws(50, 2)
     local = local_of(net, field, x, s, t)
     right = net(x, torch.stack([s, t], 1))
-    wrong = local.v - align(t - s, x) * Tangent().slope(local)
+    wrong = local.v - align(t - s, x) * Tangent().slope(local)[1]
     assert (wrong - right).abs().max() > 1
 
 
@@ -362,11 +362,11 @@ def test_forward_mode_equals_the_central_difference():
     net, field = net_of(), plane().along(Affine())
     local = local_of(net, field, *draws(200, 2))
     h = 1e-4
-    exact_slope, quotient = Tangent().slope(local), Tangent(difference=h).slope(local)
+    exact_slope, quotient = Tangent().slope(local)[1], Tangent(difference=h).slope(local)[1]
     inside = (local.s > h) & (local.t - local.s > h)
     assert (exact_slope - quotient)[inside].abs().max() < 10 * h**2
     assert (exact_slope - quotient).abs().max() < 10 * h
-    assert (exact_slope - Tangent(difference=2 * h).slope(local))[inside].abs().max() > 1e-12
+    assert (exact_slope - Tangent(difference=2 * h).slope(local)[1])[inside].abs().max() > 1e-12
 
 
 def test_where_times_agree_it_is_flow_matching():
@@ -608,7 +608,9 @@ def test_conditions_travel_with_their_rows():
         seen.clear()
         objective(net, batch, generator=torch.Generator().manual_seed(0))
         for cond in seen:
-            rows = {8: [torch.arange(8)], 6: [torch.arange(2, 8)], 4: [torch.arange(4, 8)]}.get(len(cond), [])
+            rows = {8: [torch.arange(8)], 2: [torch.arange(2)], 6: [torch.arange(2, 8)], 4: [torch.arange(4, 8)]}.get(
+                len(cond), []
+            )
             twice = {12: torch.arange(2, 8).repeat(2), 16: torch.cat([torch.arange(8), torch.full((8,), -1)])}
             assert any(torch.equal(cond, row) for row in [*rows, twice.get(len(cond), torch.empty(0))])
 
@@ -663,3 +665,44 @@ def test_names_of_estimates():
     assert torch.equal(told.v, field(x, s))
     assert told.field is field
     assert t.shape == s.shape
+
+
+@pytest.mark.parametrize(
+    "build",
+    [lambda: UNet((1, 8, 8), width=8, multipliers=(1, 2), times=2), lambda: DiT((1, 8, 8), width=16, depth=1, times=2)],
+)
+@pytest.mark.parametrize(
+    "objective", [MeanFlow(), ModularMeanFlow(), AlignYourFlow(lambda x, t, cond=None: -x, rule=Lagrange())]
+)
+def test_networks_with_attention_learn(build, objective):
+    torch.manual_seed(0)
+    net = build()
+    batch = Pairs(tuple(torch.randn(4, 1, 8, 8, generator=torch.Generator().manual_seed(k)) for k in range(2)))
+    with torch.no_grad():
+        for p in net.parameters():
+            p.add_(torch.randn(p.shape, generator=torch.Generator().manual_seed(2)), alpha=0.1)
+    objective(net, batch, generator=torch.Generator().manual_seed(0)).value.backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in net.parameters())
+
+
+def test_dropout_has_one_mask_for_value_and_derivative():
+    """F(x, s, t) = m s x with a random mask m: the derivative in s has the mask of the value, row by row."""
+    drop = torch.nn.Dropout(0.5)
+    net = lambda x, both, cond=None: drop(torch.ones_like(x)) * both[:, :1] * x
+    x = torch.ones(64, 3, dtype=F64)
+    s, t = torch.full((64,), 0.5, dtype=F64), torch.ones(64, dtype=F64)
+    said, slope = Tangent().slope(Local(NetMap(net), x, s, t, None, torch.zeros_like(x), None))
+    assert 0 < int((said == 0).sum()) < said.numel()
+    torch.testing.assert_close(slope, said / 0.5, rtol=0, atol=0)
+
+
+def test_autocast_is_off_in_the_derivative():
+    net = net_of().float()
+    x = torch.randn(8, 2, generator=torch.Generator().manual_seed(0))
+    s, t = torch.full((8,), 0.3), torch.full((8,), 0.9)
+    local = Local(NetMap(net), x, s, t, None, -x, None)
+    _, plain = Tangent().slope(local)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        _, cast = Tangent().slope(local)
+    assert cast.dtype == torch.float32
+    assert torch.equal(cast, plain)

@@ -37,7 +37,7 @@ def test_exact_jumps_compose(plane, steps):
 
 def test_one_jump_needs_no_new_noise(plane):
     x = noise(20)
-    plain, renoised = (solve(plane.flow_map, x, [0.0, 1.0], solver=s).x for s in (Jump(), Jump(PATH)))
+    plain, renoised = (solve(plane.flow_map, x, [0.0, 1.0], solver=s).x for s in (Jump(), Jump(PATH, renoise=True)))
     assert torch.equal(plain, renoised)
 
 
@@ -46,7 +46,7 @@ def test_renoised_jumps_keep_the_marginals(plane, t):
     """Mean and covariance within four standard errors of 20,000 draws."""
     n = 20_000
     g = torch.Generator().manual_seed(1)
-    x = solve(plane.flow_map, noise(n), [0.0, t / 2, t], solver=Jump(PATH), generator=g).x
+    x = solve(plane.flow_map, noise(n), [0.0, t / 2, t], solver=Jump(PATH, renoise=True), generator=g).x
     exact = GaussianMixture([[1.0, -0.5]], [[[0.5, 0.3], [0.3, 0.4]]])
     mean, covariance = t * exact.means[0], t**2 * exact.covariances[0] + (1 - t) ** 2 * torch.eye(2, dtype=F64)
     assert ((x.mean(0) - mean).abs() < 4 * (covariance.diagonal() / n).sqrt()).all()
@@ -59,7 +59,7 @@ def test_renoising_forgets_the_start(plane):
     x = noise(20_000)
     g = torch.Generator().manual_seed(1)
     kept = solve(plane.flow_map, x, [0.0, 0.2, 1.0], solver=Jump()).x
-    fresh = solve(plane.flow_map, x, [0.0, 0.2, 1.0], solver=Jump(PATH), generator=g).x
+    fresh = solve(plane.flow_map, x, [0.0, 0.2, 1.0], solver=Jump(PATH, renoise=True), generator=g).x
     correlation = lambda y: float(torch.corrcoef(torch.stack([x[:, 0], y[:, 0]]))[0, 1])
     assert correlation(kept) > 0.9
     assert abs(correlation(fresh)) < 0.5
@@ -68,11 +68,16 @@ def test_renoising_forgets_the_start(plane):
 def test_mappings_and_dtypes():
     still = lambda x, s, t, cond: x
     x = {"a": torch.ones(3, 2), "b": torch.ones(3, dtype=torch.bfloat16)}
-    found = solve(still, x, [0.0, 1.0], solver=Jump(PATH), generator=torch.Generator().manual_seed(0)).x
+    found = solve(still, x, [0.0, 1.0], solver=Jump(PATH, renoise=True), generator=torch.Generator().manual_seed(0)).x
     assert {k: v.dtype for k, v in found.items()} == {"a": torch.float32, "b": torch.bfloat16}
     assert torch.equal(found["a"], x["a"])  # at t = 1 nothing of the noise is left
 
 
+def test_refuses_to_put_noise_back_without_a_path():
+    with pytest.raises(Incompatible, match="affine path without latent noise"):
+        Jump(renoise=True)
+
+
 def test_refuses_a_path_with_latent_noise():
     with pytest.raises(Incompatible, match="affine path without latent noise"):
-        Jump(Affine(latent=Brownian()))
+        Jump(Affine(latent=Brownian()), renoise=True)

@@ -9,13 +9,16 @@ from pushforward.bench.conditional_ot import ConditionalTransport
 from pushforward.bench.couplings import Couplings
 from pushforward.bench.couplings_entropic import CouplingsEntropic
 from pushforward.bench.couplings_exact import ExactCouplings
+from pushforward.bench.digits_one_step import DigitsOneStep
 from pushforward.bench.exact_wasserstein import ExactWasserstein
 from pushforward.bench.few_step import FewStep
+from pushforward.bench.few_step_cost import FewStepCost
 from pushforward.bench.job import Job, Suite
 from pushforward.bench.learned_couplings import LearnedCouplings
 from pushforward.bench.likelihood import LikelihoodSuite
 from pushforward.bench.outliers import Outliers
 from pushforward.bench.peers import present
+from pushforward.bench.rectification import Rectification
 from pushforward.bench.results import Result, Results
 from pushforward.bench.schedule_change import ScheduleChange
 from pushforward.bench.three_marginals import ThreeMarginals
@@ -38,8 +41,13 @@ SUITES: dict[str, Budgets] = {
     "two_dim": Budgets(TwoDim(), TwoDim(steps=2000, points=2000, seeds=(0,))),
     "c2ot": Budgets(ConditionalTransport(), ConditionalTransport(steps=1000, points=1000, seeds=(0,))),
     "carflow": Budgets(CARFlowLine(), CARFlowLine(steps=500, points=2000, seeds=(0,))),
+    "digits_one_step": Budgets(DigitsOneStep(), DigitsOneStep(steps=200, seeds=(0,))),
     "few_step_2d": Budgets(FewStep(), FewStep(steps=300, points=1000, seeds=(0,), others=False)),
+    "few_step_cost": Budgets(FewStepCost(), FewStepCost(steps=3, turns=1)),
     "learned_couplings": Budgets(LearnedCouplings(), LearnedCouplings(steps=100, seeds=(0,))),
+    "rectification": Budgets(
+        Rectification(), Rectification(steps=300, round_steps=100, pairs=2000, points=500, seeds=(0,))
+    ),
     "schedule_change": Budgets(ScheduleChange(), ScheduleChange(steps=100, samples=200, seeds=(0,))),
     "likelihood": Budgets(
         LikelihoodSuite(),

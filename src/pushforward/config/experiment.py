@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path as File
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import torch
 from torch import nn
@@ -117,7 +117,8 @@ class Experiment:
         """What is minimised. One with weights of its own is new, as the net is.
 
         Raises: `Incompatible` for what asks for independent noise over pairs that do not start from it, for a path that
-            starts from data without a source, and for guidance away from a null condition that is never shown.
+            starts from data without a source, for guidance away from a null condition that is never shown, and for
+            jumps of a map that is not learned.
         """
         data = self.dataset
         found = self.config.objective_for(data.shape, data.classes, data.features)
@@ -136,6 +137,8 @@ class Experiment:
             f"{path} starts from data (sigma = 0 at t = 0), so noise has no part in it; give the data as source, too",
             Incompatible,
         )
+        if self.config.jumps:
+            cast(Any, found).flow_map(nn.Identity())
         return found
 
     def feed(self) -> Feed:

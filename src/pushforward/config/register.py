@@ -11,7 +11,8 @@ from pushforward.core import Coupling, Field, Head, Objective, Path, Schedule, S
 from pushforward.couplings import LearnedCoupling
 from pushforward.data import Distribution, Loader
 from pushforward.guidance import Guidance
-from pushforward.objectives import FieldTerm, NeuralPath
+from pushforward.objectives import Convex, FieldTerm, NeuralPath
+from pushforward.objectives.flow_maps import Intervals, VelocityEstimate
 from pushforward.objectives.times import Draw, TimeLaw
 from pushforward.objectives.weights import NamedLoss, Weight
 from pushforward.paths.latents import Latent
@@ -40,6 +41,7 @@ SOLVERS = (
     "Euler",
     "EulerMaruyama",
     "Heun",
+    "Jump",
     "Midpoint",
     "RK4",
     "SRA1",
@@ -49,13 +51,33 @@ SOLVERS = (
 )
 
 
+OBJECTIVES = (
+    "AlphaFlow",
+    "CRectifiedFlow",
+    "ConsistencyFM",
+    "ConsistencyTraining",
+    "FlowMatching",
+    "Joint",
+    "MeanFlow",
+    "ModularMeanFlow",
+    "NeuralFlowDiffusion",
+    "Shortcut",
+    "SplitMeanFlow",
+)
+
+
 @cache
 def kinds() -> Mapping[type, Mapping[str, type]]:
     """Slot (a Protocol or base class) -> the classes that may fill it, by name."""
     return {
+        Convex: _named(objectives, "Power", "Quadratic"),
         Cost: _named(transport, "CosineDistance", "PNorm", "SquaredEuclidean"),
-        # the source of DataDependent is a function, which no configuration can hold; Chain couples more than two
-        Coupling: _named(couplings, *(name for name in couplings.__all__ if name not in ("Chain", "DataDependent"))),
+        # the source of DataDependent is a function, which no configuration can hold; Chain couples more than two, and
+        # the pairs of Symmetrical are mappings, for which no network can be named here
+        Coupling: _named(
+            couplings,
+            *(name for name in couplings.__all__ if name not in ("Chain", "DataDependent", "Symmetrical")),
+        ),
         Distribution: _named(data.toys),
         Draw: _named(objectives.times, "Antithetic", "Independent", "Stratified"),
         Field: _named(guidance, "CFGZeroStar", "ClassifierFree", "Interval"),  # Autoguidance needs a second model
@@ -70,12 +92,14 @@ def kinds() -> Mapping[type, Mapping[str, type]]:
             objectives.weights, "EndpointLoss", "Likelihood", "MinSNR", "NoiseLoss", "VLoss", "VelocityLoss"
         ),
         NeuralPath: _named(objectives, "NeuralPath"),
-        Objective: _named(objectives, "FlowMatching", "Joint", "NeuralFlowDiffusion"),
+        Intervals: _named(objectives.flow_maps, "Dyadic", "SortedPair", "ToEnd", "UniformStart"),
+        Objective: _named(objectives, *OBJECTIVES),
         Path: _named(paths, "Affine"),
         Schedule: _named(paths.schedules),
         Solver: _named(solvers, *SOLVERS),
         Space: _named(spaces, "Euclidean"),
         TimeLaw: _named(objectives.times, "Beta", "Grid", "Importance", "LogitNormal", "ModeSD3", "Uniform"),
+        VelocityEstimate: _named(objectives.flow_maps, "Conditional", "Guided"),  # Teacher needs a model
         Weight: _named(objectives.weights),
         nn.Module: _named(nets, "DiT", "MLP", "ResidualMLP", "UNet"),
     }

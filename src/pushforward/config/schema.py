@@ -36,7 +36,7 @@ from pushforward.data import Loader
 from pushforward.fields import FlowSDE
 from pushforward.objectives import FlowMatching
 from pushforward.paths import Affine
-from pushforward.solvers import Heun, Stochastic, draws_noise
+from pushforward.solvers import Heun, Jump, Stochastic, draws_noise
 from pushforward.solvers.grids import Grid, Uniform
 from pushforward.training import Training
 
@@ -183,10 +183,33 @@ class Config:
                 "to null, or use a solver of flows such as Heun",
                 Incompatible,
             )
+        if isinstance(solver, Jump):
+            self.check_jumps(solver, self.sampling.guidance)
         grid, bound = self.sampling.grid, self.bound
         # a grid that was placed must span what will be followed, where that is known before there is a network
         span = bound.head.span(self.path) if isinstance(bound, FlowMatching) else span_of(grid)
         grid(self.sampling.steps, span=span, path=self.path)
+
+    def check_jumps(self, solver: Jump, guidance: Any) -> None:
+        """Raise `Incompatible` where there is no flow map to follow, or something should steer it."""
+        require(
+            hasattr(self._objective, "flow_map"),
+            f"Jump follows a learned flow map, and {self._objective.__name__} learns a velocity; use objective: "
+            "MeanFlow, or a solver of flows such as Heun",
+            Incompatible,
+        )
+        require(
+            guidance is None,
+            "Jump follows the learned flow map, which nothing steers afterwards; learn the guidance with "
+            "objective.velocity: Guided, or use a solver of flows such as Heun",
+            Incompatible,
+        )
+
+    @property
+    def jumps(self) -> bool:
+        """Whether samples are made by the flow map."""
+        solver = self.sampling.solver
+        return (solver.part if isinstance(solver, Partial) else type(solver)) is Jump
 
     def followed_by(self, solver: Solver | Partial | str) -> Solver:
         """A solver, on this path if it steps in a path's coefficients.

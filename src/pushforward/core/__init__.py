@@ -3,7 +3,7 @@
 What every room speaks. Nothing here knows a method, a network or a data set, and core imports no other room.
 """
 
-from pushforward.core.autodiff import Divergence, Exact, Hutchinson, HutchPlusPlus, jvp
+from pushforward.core.autodiff import Divergence, Exact, Hutchinson, HutchPlusPlus, dual, jvp
 from pushforward.core.errors import Incompatible, InvalidInput, Mendable, RunFailed, nearest, require, require_part
 from pushforward.core.protocols import (
     AffineHead,
@@ -89,6 +89,7 @@ __all__ = [
     "cat_states",
     "dot",
     "drop_condition",
+    "dual",
     "event_size",
     "generator_from",
     "jvp",

@@ -24,6 +24,7 @@ from pushforward.couplings.paired import Paired
 from pushforward.couplings.partial import PartialOT
 from pushforward.couplings.semi_relaxed import SemiRelaxed
 from pushforward.couplings.stable import StableMatching
+from pushforward.couplings.symmetrical import Symmetrical
 from pushforward.couplings.unbalanced import UnbalancedOT
 from pushforward.couplings.variational_noise import VariationalNoise
 from pushforward.couplings.weighted import WeightedCFM
@@ -46,6 +47,7 @@ __all__ = [
     "PartialOT",
     "SemiRelaxed",
     "StableMatching",
+    "Symmetrical",
     "UnbalancedOT",
     "VariationalNoise",
     "WeightedCFM",

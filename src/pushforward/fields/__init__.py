@@ -18,6 +18,7 @@ from pushforward.fields.noise import Noise
 from pushforward.fields.noise_levels import Memoryless, PowerLaw
 from pushforward.fields.normal import Normal
 from pushforward.fields.score import Score
+from pushforward.fields.shared import Shared
 from pushforward.fields.stacked import Stacked, stack
 from pushforward.fields.velocity import Velocity
 
@@ -38,6 +39,7 @@ __all__ = [
     "Normal",
     "PowerLaw",
     "Score",
+    "Shared",
     "Stacked",
     "Velocity",
     "adapters",

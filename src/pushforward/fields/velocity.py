@@ -1,11 +1,13 @@
 """The network says the velocity."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from torch import Tensor
 
 from pushforward.core import AffinePath, Coeffs, Estimate, Law, Path, Point, State
 from pushforward.fields.dirac import Dirac
+from pushforward.fields.shared import Shared
 
 __all__ = ["Velocity"]
 
@@ -17,7 +19,12 @@ class Velocity:
     .. math:: v_\theta(x, t) \approx \mathrm E[\dot x_t \,|\, x_t = x]
 
     Source: Lipman et al., Flow Matching for Generative Modeling (ICLR 2023), https://arxiv.org/abs/2210.02747.
+
+    Args:
+        shares: How much each leaf of a mapping counts in the loss, by name; None counts all coordinates alike.
     """
+
+    shares: Mapping[str, float] | None = None
 
     def span(self, path: Path) -> tuple[float, float]:
         """Where the velocity is regular."""
@@ -26,9 +33,9 @@ class Velocity:
     def check(self, path: Path) -> None:
         """Every path has a velocity."""
 
-    def law(self, out: State, x: State, t: Tensor) -> Dirac:
+    def law(self, out: State, x: State, t: Tensor) -> Law:
         """A point estimate."""
-        return Dirac(out)
+        return Dirac(out) if self.shares is None else Shared(out, self.shares)
 
     def target(self, path: Path, point: Point) -> State:
         """Conditional velocity."""

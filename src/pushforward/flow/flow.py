@@ -244,7 +244,8 @@ class Flow(BaseEstimator):
 
     @property
     def _follow(self) -> Follower:
-        return Follower(self.field_, self.config_, self.objective_, noise=not self._fitted().source)
+        source = self._fitted().source
+        return Follower(self.field_, self.config_, self.objective_, self.net_, noise=not source)
 
     def _fitted(self) -> Frame:
         require(hasattr(self, "frame_"), "this flow has learned nothing yet; call fit, or Flow.load a run")

@@ -29,7 +29,7 @@ from pushforward.core import (
 from pushforward.couplings.learned import Gaussian
 from pushforward.flow.start_law import StartLaw
 from pushforward.inference import log_prob
-from pushforward.solvers import Heun, Solution, Stochastic, draws_noise, solve
+from pushforward.solvers import Heun, Jump, Solution, Stochastic, draws_noise, solve
 
 __all__ = ["Follower"]
 
@@ -44,12 +44,14 @@ class Follower:
         field: The learned velocity.
         config: Its path, and the steps and solver of those who do not say.
         objective: What the field was trained with; a learned source is in it.
+        net: The network.
         noise: Whether the source is noise, not data.
     """
 
     field: Field
     config: Config
     objective: Any
+    net: Any
     noise: bool = True
 
     def __call__(
@@ -65,8 +67,10 @@ class Follower:
         save: bool = False,
     ) -> Solution:
         """The way of source draws `x` `[N, *E]` to the data, or with `reverse` of data to the source."""
-        method = self._solver(solver, draws=generator is not None)
-        field = guide(self.field, guidance, None if cond is None else self.objective)
+        method = self._solver(solver, draws=generator is not None, back=reverse)
+        field: Any = guide(self.field, guidance, None if cond is None else self.objective)
+        if isinstance(method, Jump):
+            field = self._map(method, guidance)
         begin = getattr(field, "start", None)  # of a field that starts late and knows from where
         if draws_noise(method):
             require(
@@ -103,7 +107,7 @@ class Follower:
         generator: Gen = None,
     ) -> Tensor:
         """Log-density `[N]` of data `x` `[N, *E]`, in nats."""
-        times, method = self._times(self.field, steps, x).flip(0), self._solver(solver, draws=False)
+        times, method = self._times(self.field, steps, x).flip(0), self._solver(solver, draws=False, back=True)
         numbers = x[0].numel()
         found: list[Tensor] = []
         for rows, given in _blocks(
@@ -148,15 +152,21 @@ class Follower:
         times = self.config.sampling.grid(number, span=(low, high), path=self.config.path)
         return times.to(like.device, time_dtype(like))
 
-    def _solver(self, solver: Solver | str | None, *, draws: bool) -> Solver:
+    def _map(self, solver: Jump, guidance: Guidance) -> Any:
+        """What a solver of flow maps follows."""
+        self.config.check_jumps(solver, guidance)
+        return self.objective.flow_map(self.net)
+
+    def _solver(self, solver: Solver | str | None, *, draws: bool, back: bool = False) -> Solver:
         """The solver that is asked for; where nothing may be drawn, the flow of the same marginals has a way back."""
         found = self.config.followed_by(self.config.sampling.solver if solver is None else solver)
-        if draws or not draws_noise(found):
+        stuck = draws_noise(found) and not draws
+        if not stuck and not (back and isinstance(found, Jump)):
             return found
+        why = "draws noise" if stuck else "follows a map that was learned forwards"
         require(
             solver is None,
-            f"{type(found).__name__} draws noise, so it has no way back and no density; use a solver of flows such as "
-            "Heun",
+            f"{type(found).__name__} {why}, so it has no way back and no density; use a solver of flows such as Heun",
             Incompatible,
         )
         return Heun()

@@ -16,7 +16,7 @@ from pushforward.couplings import Paired
 from pushforward.data import Arrays, Identity
 from pushforward.flow.flow import Flow
 from pushforward.metrics import curvature
-from pushforward.objectives import FlowMatching, Grid
+from pushforward.objectives import CRectifiedFlow, FlowMatching, Grid
 from pushforward.solvers import Euler
 from pushforward.solvers.grids import Uniform
 from pushforward.training import Feed, atomic_write, train
@@ -115,7 +115,8 @@ def reflow(
         progress: Show a progress bar.
 
     Returns: The new flow; saved in `folder` if there is one.
-    Raises: `Incompatible` for a flow whose objective is not `FlowMatching`.
+    Raises: `Incompatible` for a flow whose objective is neither `FlowMatching` nor `CRectifiedFlow`, with which the
+        rounds lower one convex cost.
 
     Example:
         >>> flow = pf.Flow("moons").fit(torch.randn(100, 2), steps=5)
@@ -170,20 +171,20 @@ def straightness(flow: Flow, n: int = 1000, *, cond: Any = None, steps: int = 10
     return curvature(flow.field_, x0, steps=steps, cond=_conditions(flow, cond, n, seed))
 
 
-def _objective(flow: Flow) -> FlowMatching:
+def _objective(flow: Flow) -> Any:
     """That of a flow whose pairs can be learned from."""
     objective = flow.objective_
-    if not isinstance(objective, FlowMatching):
+    if not isinstance(objective, (FlowMatching, CRectifiedFlow)):
         raise Incompatible(
-            f"reflow learns a velocity from pairs by FlowMatching, this flow has {type(objective).__name__}; fit one "
-            "with FlowMatching"
+            f"reflow learns a velocity from pairs by FlowMatching or CRectifiedFlow, this flow has "
+            f"{type(objective).__name__}; fit one of those"
         )
     return objective
 
 
 def _learn(
     flow: Flow,
-    objective: FlowMatching,
+    objective: Any,
     pairs: int,
     *,
     folder: File | str | None,
@@ -209,7 +210,7 @@ def _learn(
     return found
 
 
-def _written(part: Any, objective: FlowMatching) -> Any:
+def _written(part: Any, objective: Any) -> Any:
     """The configuration's objective with the times of `objective`."""
     if not isinstance(part, Partial):
         return objective

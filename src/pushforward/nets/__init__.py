@@ -8,9 +8,21 @@ elsewhere.
 from pushforward.nets.corner_net import CornerNet
 from pushforward.nets.dit import DiT
 from pushforward.nets.embeddings import ConditionEmbedding, Context, TimeEmbedding
+from pushforward.nets.joined import Joined
 from pushforward.nets.mlp import MLP
 from pushforward.nets.residual_mlp import ResidualMLP
 from pushforward.nets.selu import SELU
 from pushforward.nets.unet import UNet
 
-__all__ = ["MLP", "SELU", "ConditionEmbedding", "Context", "CornerNet", "DiT", "ResidualMLP", "TimeEmbedding", "UNet"]
+__all__ = [
+    "MLP",
+    "SELU",
+    "ConditionEmbedding",
+    "Context",
+    "CornerNet",
+    "DiT",
+    "Joined",
+    "ResidualMLP",
+    "TimeEmbedding",
+    "UNet",
+]

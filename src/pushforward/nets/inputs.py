@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from pushforward.core import require
+from pushforward.core import InvalidInput, State, require, shapes
 
 __all__ = ["check_events", "check_sizes", "widened"]
 
@@ -24,8 +24,10 @@ def widened(shape: tuple[int, ...], outputs: int) -> tuple[int, ...]:
     return shape if outputs == 1 else (outputs * first, *rest)
 
 
-def check_events(x: Tensor, t: Tensor, shape: tuple[int, ...], times: int = 1) -> None:
+def check_events(x: State, t: Tensor, shape: tuple[int, ...], times: int = 1) -> None:
     """`InvalidInput` unless `x` is `[B, *shape]` and `t` `[B]`, or `[B, 2]` for two times."""
+    if not isinstance(x, Tensor):
+        raise InvalidInput(f"x is a mapping {shapes(x)}, this network takes one tensor; wrap it as nets.Joined(net)")
     require(
         tuple(x.shape[1:]) == shape,
         f"x has shape {list(x.shape)}, this network was built for [B, {', '.join(map(str, shape))}]; "

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from pushforward.core import Cond, Field, Gen, Incompatible, Loss, Objective, Pairs, Path, at, require
+from pushforward.core import Cond, Field, FlowMap, Gen, Incompatible, Loss, Objective, Pairs, Path, at, require
 from pushforward.couplings import LearnedCoupling
 from pushforward.couplings.learned import Gaussian
 
@@ -90,6 +90,11 @@ class Joint(nn.Module):
         return max(getattr(part, "cond_drop", 0.0) for part in (self.coupling, self.objective))
 
     @property
+    def network_times(self) -> int:
+        """How many times the objective tells the network."""
+        return getattr(self.objective, "network_times", 1)
+
+    @property
     def outputs(self) -> int:
         """How many quantities the objective asks the network for."""
         return getattr(self.objective, "outputs", 1)
@@ -111,6 +116,25 @@ class Joint(nn.Module):
     def field(self, net: nn.Module) -> Field:
         """What `net` has learned, in the coordinates and with the conditions of the data."""
         return self.coupling.field(self.objective.field(net), self.path)
+
+    def flow_map(self, net: nn.Module) -> FlowMap:
+        """The flow map that `net` has learned.
+
+        Raises: `Incompatible` for an objective that learns none, and for a coupling that moves the data's coordinates
+            or replaces its conditions.
+        """
+        inner = getattr(self.objective, "flow_map", None)
+        if inner is None:
+            name = type(self.objective).__name__
+            raise Incompatible(f"{name} learns no flow map; use MeanFlow, or a solver of flows such as Heun")
+        field = self.objective.field(net)
+        require(
+            self.coupling.field(field, self.path) is field,
+            f"{type(self.coupling).__name__} learns in coordinates or conditions of its own, for which jumps are not "
+            "known; sample with a solver of flows such as Heun",
+            Incompatible,
+        )
+        return inner(net)
 
     def source(self, cond: Cond) -> Gaussian | None:
         """The law from which sampling starts; None for the space's own noise."""

@@ -13,6 +13,7 @@ from pushforward.objectives.flow_maps import (
     VelocityEstimate,
 )
 from pushforward.objectives.flow_maps.configured import Configured
+from pushforward.objectives.times import Uniform
 from pushforward.paths import Affine
 
 __all__ = ["SplitMeanFlow"]
@@ -29,7 +30,8 @@ class SplitMeanFlow(Configured):
     alone see the data (or the teacher), so that this rule has no bias from noisy velocities.
 
     Source: Guo et al., SplitMeanFlow: Interval Splitting Consistency in Few-Step Generative Modeling (2025),
-        https://arxiv.org/abs/2507.16884; no official code. Its share of rows with s = t is not known here.
+        https://arxiv.org/abs/2507.16884; no official code. Its law of times is not known here; uniform ones reach the
+        long intervals, which logit-normal ones leave to chance (8 Gaussians, one step: sliced W2 0.14 against 0.3).
 
     Args:
         path: On which x_s lies.
@@ -45,7 +47,7 @@ class SplitMeanFlow(Configured):
     """
 
     path: Path = field(default_factory=Affine)
-    intervals: Intervals = field(default_factory=lambda: SortedPair(still=0.5))
+    intervals: Intervals = field(default_factory=lambda: SortedPair(Uniform(), still=0.5))
     velocity: VelocityEstimate = field(default_factory=Conditional)
     residual: Residual = field(default_factory=Residual)
     cond_drop: float = 0.0

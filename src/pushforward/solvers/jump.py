@@ -1,7 +1,7 @@
 """Steps of a flow map, which lands where it says."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float
@@ -12,6 +12,7 @@ from pushforward.core import (
     Cond,
     Gen,
     Incompatible,
+    Path,
     State,
     Step,
     align,
@@ -38,10 +39,11 @@ class Jump:
         data to noise there.
 
     Args:
-        renoise: The affine path on which the map was trained, to put the noise back; None to compose.
+        path: The affine path on which the map was trained; needed to put noise back.
+        renoise: Whether every step goes to the data and back. Holds for noise that is independent of the data.
 
     Shapes: `x` `[B, *E]`, `s`, `t` `[B]`.
-    Raises: `Incompatible` at construction for a path that is not affine, or has latent noise.
+    Raises: `Incompatible` at construction for `renoise` on a path that is not affine, or has latent noise.
 
     Example:
         >>> still = lambda x, s, t, cond: x
@@ -49,16 +51,22 @@ class Jump:
         2
     """
 
-    renoise: AffinePath | None = None
+    path: Path | None = None
+    renoise: bool = False
 
     def __post_init__(self) -> None:
-        path = self.renoise
+        path = self.path
         require(
-            path is None or (isinstance(path, AffinePath) and getattr(path, "latent", None) is None),
+            not self.renoise or (isinstance(path, AffinePath) and getattr(path, "latent", None) is None),
             f"Jump puts noise back by alpha x1 + sigma x0, which {path} does not do; give an affine path without "
-            "latent noise, or renoise=None",
+            "latent noise, or renoise=False",
             Incompatible,
         )
+
+    @property
+    def draws(self) -> bool:
+        """Whether a step draws noise."""
+        return self.renoise
 
     def step(
         self,
@@ -72,8 +80,9 @@ class Jump:
         generator: Gen = None,
     ) -> Step:
         """From `s` to `t`; `dynamics` is a FlowMap."""
-        if self.renoise is None:
+        if not self.renoise:
             return Step(dynamics(x, s, t, cond))
-        x1, c = dynamics(x, s, torch.ones_like(t), cond), self.renoise.coeffs(t)
-        x0 = self.renoise.space.noise(x1, generator=generator)
+        path = cast(AffinePath, self.path)
+        x1, c = dynamics(x, s, torch.ones_like(t), cond), path.coeffs(t)
+        x0 = path.space.noise(x1, generator=generator)
         return Step(map_state(lambda p, e: like(align(c.alpha, p) * p + align(c.sigma, e) * e, p), x1, x0))

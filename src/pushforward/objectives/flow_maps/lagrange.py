@@ -1,12 +1,12 @@
 """The Lagrangian rule: the derivative of the map in its own time."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import cast
 
 import torch
 from torch import Tensor
 
-from pushforward.core import Gen, align, jvp, like, map_state
+from pushforward.core import Gen, align, dual, like, map_state
 from pushforward.objectives.flow_maps.local import Local, Target
 
 __all__ = ["Lagrange"]
@@ -27,14 +27,14 @@ class Lagrange:
 
     def __call__(self, local: Local, *, generator: Gen = None) -> Target:
         """T for every row."""
-        s, t, gap = local.s, local.t, local.t - local.s
+        x, s, t, gap = cast(Tensor, local.x), local.s, local.t, local.t - local.s
+        said, slope = dual(lambda t: cast(Tensor, local.mean(x, s, t)), (t,), (torch.ones_like(t),))
         with torch.no_grad():
-            inputs: tuple[Any, ...] = (t,)
-            mean, slope = jvp(lambda t: local.mean(local.x, s, t), inputs, (torch.ones_like(t),))
-            there = map_state(lambda p, u: like(torch.addcmul(p, align(gap, u), u), p), local.x, mean)
+            mean, slope = said.detach(), slope.detach()
+            there = like(torch.addcmul(x, align(gap, mean), mean), x)
             v = local.mean(there, t, t) if local.field is None else local.field(there, t, local.cond)
 
         def target(v: Tensor, d: Tensor) -> Tensor:
             return like(torch.addcmul(v, align(gap, d), d, value=-1), v)
 
-        return Target(map_state(target, v, slope))
+        return Target(map_state(target, v, slope), said=said)

@@ -32,12 +32,19 @@ class Local(NamedTuple):
         """At drawn points."""
         return cls(net, point.x, point.t, t, cond, velocity.v, velocity.field)
 
+    def before(self, end: int) -> "Local":
+        """The rows up to `end`."""
+        return self._rows(slice(None, end))
+
     def after(self, first: int) -> "Local":
         """The rows from `first` on."""
-        x, v, cond = (None if p is None else map_state(lambda q: q[first:], p) for p in (self.x, self.v, self.cond))
+        return self._rows(slice(first, None))
+
+    def _rows(self, rows: slice) -> "Local":
+        x, v, cond = (None if p is None else map_state(lambda q: q[rows], p) for p in (self.x, self.v, self.cond))
         assert x is not None
         assert v is not None
-        return self._replace(x=x, s=self.s[first:], t=self.t[first:], cond=cond, v=v)
+        return self._replace(x=x, s=self.s[rows], t=self.t[rows], cond=cond, v=v)
 
     def mean(self, x: State, s: Tensor, t: Tensor) -> State:
         """F(x, s, t)."""
@@ -52,11 +59,15 @@ class Local(NamedTuple):
 
 
 class Target(NamedTuple):
-    """What F(x, s, t) should be. The gap is read in units of `scale` and counts `weight` times, `[B]`; None for 1."""
+    """What F(x, s, t) should be. The gap is read in units of `scale` and counts `weight` times, `[B]`; None for 1.
+
+    `said` is F itself, with its graph, from a rule that has evaluated it anyway.
+    """
 
     value: State
     scale: Tensor | None = None
     weight: Tensor | None = None
+    said: State | None = None
 
 
 @runtime_checkable

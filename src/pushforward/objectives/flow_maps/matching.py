@@ -90,7 +90,7 @@ class FlowMapMatching:
         mapped = NetMap(net)
         whole = Local.of(mapped, point, interval.t, cond, self.velocity(self.path, point, cond, mapped))
         target = self._target(whole, interval.still, generator)
-        said = whole.mean(point.x, interval.s, interval.t)
+        said = whole.mean(point.x, interval.s, interval.t) if target.said is None else target.said
         fit = self.residual(said, target.value, target.scale)
         return Loss.mean({"fit": fit if target.weight is None else target.weight * fit}, batch.weight)
 
@@ -105,7 +105,10 @@ class FlowMapMatching:
         value = cat_states(map_state(lambda p: p[:still], v), target.value)
         one = torch.ones_like(local.s[:still])
         scale, weight = (None if p is None else torch.cat([one, p]) for p in (target.scale, target.weight))
-        return Target(value, scale, weight)
+        if target.said is None:
+            return Target(value, scale, weight)
+        first = local.before(still)
+        return Target(value, scale, weight, cat_states(first.mean(first.x, first.s, first.t), target.said))
 
     def at(self, progress: float) -> "FlowMapMatching":
         """The objective at a share `progress` in [0, 1] of the training, where its rule changes on the way."""

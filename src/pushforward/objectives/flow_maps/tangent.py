@@ -1,12 +1,12 @@
 """The Eulerian rule: the derivative of the mean velocity along the flow."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import cast
 
 import torch
 from torch import Tensor
 
-from pushforward.core import Gen, State, align, jvp, like, map_state, require
+from pushforward.core import Gen, State, align, dual, jvp, like, map_state, require
 from pushforward.objectives.flow_maps.local import Local, Target
 
 __all__ = ["Tangent"]
@@ -50,28 +50,30 @@ class Tangent:
 
     def __call__(self, local: Local, *, generator: Gen = None) -> Target:
         """T for every row."""
-        v, gap = local.v, self.ratio * (local.t - local.s)
-        with torch.set_grad_enabled(self.through > 0 and torch.is_grad_enabled()):
-            slope = self.slope(local)
-        kept = self.through
+        v, gap, kept = local.v, self.ratio * (local.t - local.s), self.through
+        said, slope = self.slope(local)
 
         def target(v: Tensor, d: Tensor) -> Tensor:
-            d = d if kept in (0, 1) else kept * d + (1 - kept) * d.detach()
+            d = d if kept == 1 else kept * d + (1 - kept) * d.detach() if kept else d.detach()
             return like(torch.addcmul(v, align(gap, d), d), v)
 
-        return Target(map_state(target, v, slope))
+        return Target(map_state(target, v, slope), said=said)
 
-    def slope(self, local: Local) -> State:
-        """dF/ds along the velocity."""
+    def slope(self, local: Local) -> tuple[State | None, State]:
+        """F, where it comes for nothing, and dF/ds along the velocity."""
         s, t = local.s, local.t
         if self.difference is None:
-            inputs: tuple[Any, ...] = (local.x, s)
-            return jvp(lambda x, s: local.mean(x, s, t), inputs, (local.v, torch.ones_like(s)))[1]
+            x, v = cast(Tensor, local.x), cast(Tensor, local.v)
+            # attention's derivative in dual numbers cannot be differentiated again; that of `jvp` can
+            forward = jvp if self.through else dual
+            inputs, along = (x, s), (v.to(x.dtype), torch.ones_like(s))
+            return forward(lambda x, s: cast(Tensor, local.mean(x, s, t)), inputs, along)
         ahead, behind = torch.minimum(s + self.difference, t), (s - self.difference).clamp_min(0.0)
 
         def moved(to: Tensor) -> State:
             return map_state(lambda p, v: like(torch.addcmul(p, align(to - s, v), v), p), local.x, local.v)
 
-        both = local.twice(moved(ahead), ahead, moved(behind), behind)
+        with torch.set_grad_enabled(self.through > 0 and torch.is_grad_enabled()):
+            both = local.twice(moved(ahead), ahead, moved(behind), behind)
         width = ahead - behind
-        return map_state(lambda f, b: (f - b) / align(width, f), *both)
+        return None, map_state(lambda f, b: (f - b) / align(width, f), *both)
