@@ -224,6 +224,17 @@ def test_experiments_build_nets_for_the_shapes_of_the_data_and_the_seed_alone():
     assert first(torch.zeros(3, 2), torch.zeros(3), torch.tensor([0, 1, -1])).shape == (3, 2)
 
 
+def test_what_holds_for_independent_noise_is_not_trained_on_other_pairs():
+    spec = {"objective": {"type": "FlowMatching", "terms": ["SecondOrder"]}}
+    noise, pairs = Toy(Moons()).load(), Toy(source=Moons(), target=Moons()).load()
+    assert Experiment(parse(spec), noise).objective().reads_noise
+    for found, data in ((parse(spec | {"coupling": "ExactOT"}), noise), (parse(spec), pairs)):
+        with pytest.raises(Incompatible, match="this FlowMatching starts from independent noise"):
+            Experiment(found, data).objective()
+    plain = {"objective": "FlowMatching"}
+    assert Experiment(parse(plain | {"coupling": "ExactOT"}), pairs).objective()
+
+
 def test_experiments_without_data_or_net_say_so():
     with pytest.raises(InvalidInput, match="names no data"):
         Experiment.of(parse({}))

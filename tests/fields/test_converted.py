@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from pushforward.core import Incompatible
+from pushforward.core import Incompatible, InvalidInput
 from pushforward.fields import FlowSDE, Memoryless, PowerLaw, converted
 from pushforward.metrics import wasserstein
-from pushforward.oracles import reference_mixture
+from pushforward.oracles import GaussianMixture, reference_mixture
 from pushforward.paths import Affine, Brownian, CondOT, Cosine, VariancePreserving
 from pushforward.solvers import RK4, SRA1, solve
 from pushforward.spaces import Euclidean, StudentT
@@ -95,6 +95,24 @@ def test_noise_of_any_level_leaves_the_marginals(arrived, name):
     floor = torch.tensor([wasserstein(a, b) for a, b in zip(few[::2], few[1::2], strict=True)])
     distances = torch.tensor([wasserstein(arrived[name][400 * i : 400 * (i + 1)], few[i]) for i in range(3)])
     assert distances.mean() < floor.mean() + 3 * floor.std() * (1 / 3 + 1 / 6) ** 0.5
+
+
+def test_no_noise_is_added_where_the_old_path_has_ended():
+    """On N(0, 1) every step is linear: x -> a x + sd z. sigma_1 = 0.3 is met at r = 0.73, and no score after it."""
+    old, new = Affine(CondOT(0.3)), Affine(Cosine())
+    sde = converted(GaussianMixture([[0.0]], [[[1.0]]]).along(old), old, new, eps=2.0)
+    r, one = torch.linspace(0, 1, 5001, dtype=torch.float64), torch.ones(5000, 1, dtype=torch.float64)
+    h = r.diff()
+    gain = 1 + h * sde(one, r[:-1], direction=one[:, 0])[:, 0]
+    added = h * sde.diffusion(r[:-1]).square()
+    variance = 1.0
+    for g, d in zip(gain.tolist(), added.tolist(), strict=True):
+        variance = g**2 * variance + d
+    # that of the old path at its end, as k = 1 there; Euler's error is about the step times eps / (1 + 0.3**2) = 2
+    assert variance == pytest.approx(1 + 0.3**2, rel=4e-4)
+    assert converted(lambda x, t, cond=None: x, old, new, eps=0.5).level(r[[0, -1]]).tolist() == [0.5, 0.0]
+    with pytest.raises(InvalidInput, match="eps=-1"):
+        converted(lambda x, t, cond=None: x, old, new, eps=-1)
 
 
 @pytest.mark.parametrize(

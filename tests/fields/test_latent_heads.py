@@ -103,6 +103,16 @@ def test_one_evaluation_tells_both():
     assert net.calls == 3
 
 
+def test_one_evaluation_of_the_noise_tells_both_where_nothing_else_moves():
+    path = Affine(Mirror(), SineSquared(0.8))
+    exact = reference_mixture().along(path)
+    net = Perfect(exact, LatentNoise())
+    sde, (x, t) = FlowSDE(NetField(net, LatentNoise(), path), eps=0.3), points()
+    drift = sde(x, t, direction=torch.ones_like(t))
+    assert net.calls == 1
+    torch.testing.assert_close(drift, exact(x, t) + 0.3 * exact.score(x, t), rtol=1e-9, atol=1e-9)
+
+
 def test_velocity_and_score_may_be_learned_apart():
     """The velocity's own network beside a network of the noise, and two networks as one."""
     path, (x, t) = PATHS[0], points()
@@ -231,6 +241,8 @@ def test_a_network_with_too_few_outputs_is_refused():
 @pytest.mark.parametrize("head", [FlowAndScore(), LatentNoise()], ids=repr)
 def test_paths_without_latent_noise_are_refused(head):
     assert isinstance(head, ScoreHead)
+    with pytest.raises(Incompatible, match="speaks of latent noise, whose width is 0 here"):
+        NetField(nn.Identity(), head, Affine(latent=Brownian(0.0)))
     with pytest.raises(Incompatible, match="speaks of latent noise, which this Affine does not have"):
         NetField(nn.Identity(), head, Affine())
 

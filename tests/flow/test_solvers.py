@@ -30,7 +30,9 @@ def plain():
 def test_a_name_is_enough_and_the_flow_is_the_same(plain, name):
     x, y = plain.sample(200, solver=name, steps=100), plain.sample(200, solver="RK4", steps=100)
     assert torch.allclose(x, y, atol=0.05)  # DDIM is of order one; the data have the width 0.5
-    assert torch.allclose(plain.transport(x[:5], solver=name, reverse=True, steps=100).norm(), x[:5].norm(), rtol=2)
+    x, y = (plain.transport(rows(5), solver=solver, reverse=True, steps=100) for solver in (name, "RK4"))
+    # the way back stretches by the ratio of the widths, 2, in the mean, and errors with it
+    assert torch.allclose(x, y, atol=0.2)
 
 
 def test_an_object_has_the_path_of_the_flow_or_is_refused(plain):
@@ -63,7 +65,10 @@ def test_churn_draws_noise_and_keeps_the_law(plain):
     ("parts", "message"),
     [
         ({"coupling": "ExactOT"}, "DDIM needs the score.* not under ExactOT; use coupling: Independent"),
-        ({"objective": {"type": "Joint", "coupling": {"type": "CARFlow"}}}, "not under Joint"),
+        (
+            {"objective": {"type": "Joint", "coupling": {"type": "CARFlow"}}},
+            "not under Joint; use a solver of flows",
+        ),
         ({"path": {"type": "Affine", "latent": {"type": "Constant", "scale": 0.1}}}, "latent noise"),
     ],
     ids=["coupling", "learned coupling", "latent"],
@@ -102,11 +107,19 @@ def test_configurations_leave_the_path_out(solver):
         ({"solver": 3}, r"sampling\.solver: got 3"),
         ({"grid": "LogSNRR"}, "did you mean LogSNR"),
         ({"grid": {"type": "EDM", "rho": -1}}, "rho is -1"),
+        ({"grid": {"type": "Placed", "times": [0.2, 0.5, 1.0]}}, "placed from 0.2 to 1 and is asked for 0 to 1"),
     ],
 )
 def test_mistakes_are_told(sampling, message):
     with pytest.raises(InvalidInput, match=message):
         parse({"sampling": sampling})
+
+
+def test_a_grid_that_misses_the_span_of_the_head_is_refused_before_the_training():
+    objective = {"type": "FlowMatching", "head": "Noise"}
+    with pytest.raises(InvalidInput, match=r"placed from 0 to 1 and is asked for 0\.001 to 1"):
+        parse({"objective": objective, "sampling": {"grid": {"type": "Placed", "times": [0.0, 0.5, 1.0]}}})
+    assert parse({"objective": objective, "sampling": {"grid": {"type": "Placed", "times": [0.001, 0.5, 1.0]}}})
 
 
 def test_grids_place_the_steps(plain):

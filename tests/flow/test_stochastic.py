@@ -73,7 +73,10 @@ def test_configurations_name_them():
     ("parts", "message"),
     [
         ({"coupling": "ExactOT"}, "not under ExactOT; use coupling: Independent"),
-        ({"objective": {"type": "Joint", "coupling": {"type": "CARFlow"}}}, "not under Joint"),
+        (
+            {"objective": {"type": "Joint", "coupling": {"type": "CARFlow"}}},
+            "not under Joint; use a solver of flows",
+        ),
         ({"path": {"type": "Affine", "latent": {"type": "Constant", "scale": 0.1}}}, "latent noise"),
     ],
     ids=["coupling", "learned coupling", "latent"],

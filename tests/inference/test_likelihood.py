@@ -188,6 +188,8 @@ def test_what_makes_no_sense_is_refused():
         log_prob(field, x, object(), solver=RK4())
     with pytest.raises(InvalidInput, match="unknown divergence 'exat'; did you mean exact"):
         log_prob(field, x, solver=RK4(), divergence="exat")
+    with pytest.raises(InvalidInput, match=r"divergence is .*HutchPlusPlus.*, expected exact, hutchinson, or a part"):
+        log_prob(field, x, solver=RK4(), divergence=HutchPlusPlus)  # without its brackets
 
     class Wheel:
         def move(self, x, u, dt, *, generator=None):

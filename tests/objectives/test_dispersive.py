@@ -176,7 +176,8 @@ def test_features_are_those_of_the_pass_that_is_trained(objective):
     net, batch = Recorded(net_of(times_of(objective))), pairs_of()
     found = Dispersive(objective, InfoNCE(), "net." + LAYER, 0.3)(net, batch, generator=gen(5))
     calls = net.calls[:1] if isinstance(objective, FlowMatching) else list(net.calls)
-    while sum(len(x) for x, _ in calls) > batch.size:  # MeanFlow's prediction comes in two parts, with s < t and s = t
+    rows = batch.size * (2 if getattr(objective, "both_signs", False) else 1)
+    while sum(len(x) for x, _ in calls) > rows:  # MeanFlow's prediction comes in two parts, with s < t and s = t
         calls.pop(0)
     x, t = (torch.cat(parts).detach() for parts in zip(*calls, strict=True))
     told = t[:, None] if t.ndim == 1 else torch.stack([t[:, 0], t[:, 1] - t[:, 0]], 1)

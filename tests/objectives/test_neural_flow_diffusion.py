@@ -254,7 +254,7 @@ def test_a_run_is_configured_trained_and_sampled_again(tmp_path):
         (
             lambda p: Flow(objective=NeuralFlowDiffusion(p), net="MLP").fit(torch.randn(9, 2), x0=torch.randn(9, 2)),
             Incompatible,
-            "starts from independent noise",
+            "this NeuralFlowDiffusion starts from independent noise",
         ),
         (
             lambda p: parse({**SPEC, "objective": {"type": "NeuralFlowDiffusion", "process": {"type": "NeuralPath"}}}),

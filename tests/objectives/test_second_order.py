@@ -7,9 +7,10 @@ import torch
 from torch import nn
 
 from pushforward.core import Exact, Incompatible, InvalidInput, Pairs
+from pushforward.couplings import VariationalNoise
 from pushforward.fields import Endpoint, Noise, Score, Velocity
 from pushforward.fields.dirac import Dirac
-from pushforward.objectives import FlowMatching, Importance, SecondOrder, Uniform
+from pushforward.objectives import FlowMatching, Importance, Joint, SecondOrder, Uniform
 from pushforward.oracles import reference_mixture
 from pushforward.paths import Affine, Brownian, CondOT, Cosine, VariancePreserving
 from pushforward.spaces import Euclidean, StudentT
@@ -141,6 +142,9 @@ def test_what_makes_no_sense_is_refused_at_construction():
         FlowMatching(Affine(CondOT(), latent=Brownian()), terms=(SecondOrder(),))
     with pytest.raises(Incompatible, match="SecondOrder holds for standard normal noise"):
         FlowMatching(Affine(space=Euclidean(StudentT(3.0))), terms=(SecondOrder(),))
+    second = FlowMatching(terms=(SecondOrder(),))
+    with pytest.raises(Incompatible, match="this FlowMatching needs noise that is independent of the data"):
+        Joint(VariationalNoise((2,)), second)
     with pytest.raises(InvalidInput, match="probes=1"):
         SecondOrder(probes=1)
     with pytest.raises(InvalidInput, match="strength"):

@@ -242,3 +242,9 @@ def test_levels_that_a_schedule_does_not_reach_are_refused():
         Importance(VariancePreserving(), noisiest=-15.0)
     with pytest.raises(Incompatible, match="time_at_snr, which EncodingDecoding does not have"):
         Importance(EncodingDecoding())
+
+
+def test_levels_of_another_schedule_are_refused():
+    with pytest.raises(Incompatible, match=r"by the noise levels of CondOT.* but the path is .*Cosine"):
+        FlowMatching(Affine(Cosine()), times=Importance())
+    assert FlowMatching(Affine(Cosine()), times=Importance(Cosine()))

@@ -184,6 +184,17 @@ def test_one_datum_is_hit_exactly_by_euler_for_any_number_of_steps():
         torch.testing.assert_close(x, c, rtol=0, atol=1e-14)
 
 
+def test_a_path_at_rest_tells_the_end_that_the_state_is():
+    """No velocity does: where W = 0 both ends move x alike."""
+    x = pairs_of(2).x0
+    for path, t, ends in (
+        (Affine(Polynomial(2.0)), 0.0, (0 * x, x)),
+        (Affine(Mirror()), 0.3, (x, 0 * x)),
+    ):
+        found = path.estimate(0 * x, x, torch.full((len(x),), t, dtype=x.dtype))
+        torch.testing.assert_close((found.x1, found.x0), ends, rtol=0, atol=1e-12)
+
+
 def test_latent_noise_hides_the_ends():
     path = Affine(CondOT(), latent=Brownian())
     x = torch.zeros(2, 2)

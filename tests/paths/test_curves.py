@@ -62,6 +62,15 @@ def test_weights_sum_to_one_and_run_from_anchor_to_anchor(name):
         assert (a >= 0).all()
 
 
+@pytest.mark.parametrize("knots", [None, (0.0, 1 / 3, 2 / 3, 1.0)])
+def test_the_knots_of_a_polyline_have_the_precision_of_the_times(knots):
+    """A third of the way through the second of three pieces: s(1/3) = 7/27."""
+    curve = Polyline(((1.0, 0.0), (0.5, 0.5), (0.6, 0.4), (0.0, 1.0)), knots)
+    weights, slope = curve(torch.tensor([4 / 9], dtype=F64))
+    assert weights[0].tolist() == pytest.approx([0.5 + 0.1 * 7 / 27, 0.5 - 0.1 * 7 / 27], abs=1e-14)
+    assert slope[0].tolist() == pytest.approx([0.4, -0.4], abs=1e-13)  # 6 q (1 - q) / width = 4
+
+
 @each_curve
 @pytest.mark.parametrize("dtype", [torch.float32, F64])
 def test_weights_have_the_dtype_of_the_times(name, dtype):

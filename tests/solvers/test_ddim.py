@@ -7,7 +7,16 @@ import torch
 
 from pushforward.core import Estimate, Incompatible, InvalidInput, align
 from pushforward.oracles import GaussianMixture, reference_mixture
-from pushforward.paths import Affine, CondOT, Constant, Cosine, LinearVP, VarianceExploding, VariancePreserving
+from pushforward.paths import (
+    Affine,
+    CondOT,
+    Constant,
+    Cosine,
+    LinearVP,
+    Polynomial,
+    VarianceExploding,
+    VariancePreserving,
+)
 from pushforward.solvers import DDIM, DPMSolverPP, Remix, Stochastic, draws_noise, solve
 from pushforward.spaces import Euclidean, StudentT
 
@@ -16,6 +25,7 @@ PATHS = {
     "vp": Affine(VariancePreserving()),
     "linear-vp": Affine(LinearVP()),
     "ve": Affine(VarianceExploding()),
+    "from-rest": Affine(Polynomial(2.0)),  # W = 0 at t = 0
 }
 on_paths = pytest.mark.parametrize("path", PATHS.values(), ids=PATHS)
 churns = pytest.mark.parametrize("churn", [0.0, 0.3, 1.0, lambda t: t], ids=["0", "0.3", "1", "t"])

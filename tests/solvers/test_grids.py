@@ -93,6 +93,7 @@ def test_refuses_paths_without_a_rising_ratio(grid):
         (lambda: grids.LogSNR(margin=0.0), "margin is 0.0"),
         (lambda: grids.EDM(rho=0), "rho is 0"),
         (lambda: grids.EDM(smallest=2.0, largest=1.0), "levels from 1.0 to 2.0"),
+        (lambda: grids.EDM(largest=0.01)(3, path=Affine(CondOT(0.05))), "from 0.01 to 0.002, the path .* to 0.05 over"),
         (lambda: grids.Placed((0.0,)), "at least two numbers that rise"),
         (lambda: grids.Placed((0.0, 0.5, 0.5)), "at least two numbers that rise"),
         (lambda: grids.Placed((0.0, 1.0))(3, span=(0.0, 0.9)), "placed from 0 to 1 and is asked for 0 to 0.9"),

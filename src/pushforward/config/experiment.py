@@ -59,10 +59,11 @@ def _require_null(guidance: Any, objective: Any) -> None:
 def start(path: Path, x0: State, t: torch.Tensor, *, law: Gaussian | None = None, back: bool = False) -> State:
     """Source draws as states at the first time `t` `[B]` of a path: sigma_t x0.
 
-    That is x0 itself at t = 0, unless the schedule scales its source (variance exploding). Where the source is learned,
-    `law` makes x0 out of noise first. `back` undoes both.
+    That is x0 itself at t = 0, unless the schedule scales its source (variance exploding), and where the path starts
+    from data (`Mirror`). Where the source is learned, `law` makes x0 out of noise first. `back` undoes both.
     """
     sigma = path.coeffs(t).sigma if isinstance(path, AffinePath) else None
+    sigma = None if sigma is None else torch.where(sigma == 0, 1.0, sigma)
 
     def there(x: torch.Tensor) -> torch.Tensor:
         x = x if law is None else law.draw(x)
@@ -115,8 +116,9 @@ class Experiment:
     def objective(self) -> Objective:
         """What is minimised. One with weights of its own is new, as the net is.
 
-        Raises: `Incompatible` for a learned source of noise over pairs that do not start from plain noise, for
-            guidance away from a null condition that is never shown, and for jumps of a map that is not learned.
+        Raises: `Incompatible` for what asks for independent noise over pairs that do not start from it, for a path that
+            starts from data without a source, for guidance away from a null condition that is never shown, and for
+            jumps of a map that is not learned.
         """
         data = self.dataset
         found = self.config.objective_for(data.shape, data.classes, data.features)
@@ -124,7 +126,15 @@ class Experiment:
         plain = data.source is None and isinstance(self.config.coupling, Independent)
         require(
             plain or not getattr(found, "reads_noise", False),
-            f"{type(found).__name__} starts from independent noise; give no source, and coupling: Independent",
+            f"this {type(found).__name__} starts from independent noise (as SecondOrder, NeuralFlowDiffusion and "
+            "learned sources of noise do); give no source, and coupling: Independent",
+            Incompatible,
+        )
+        path = self.config.path
+        moved = not isinstance(path, AffinePath) or bool(path.coeffs(torch.zeros(1, dtype=torch.float64)).sigma > 0)
+        require(
+            moved or data.source is not None,
+            f"{path} starts from data (sigma = 0 at t = 0), so noise has no part in it; give the data as source, too",
             Incompatible,
         )
         if self.config.jumps:

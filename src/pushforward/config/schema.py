@@ -123,7 +123,8 @@ class Config:
     it is.
 
     Raises: `Incompatible` for an objective that makes no sense on the path, or was built on another one, for a head
-        that tells no velocity there, and for a stochastic solver where no score is known.
+        that tells no velocity there, and for a stochastic solver where no score is known; `InvalidInput` for a grid
+        that was placed over other times than the head's.
     """
 
     data: Partial | Loader | None = None
@@ -184,8 +185,10 @@ class Config:
             )
         if isinstance(solver, Jump):
             self.check_jumps(solver, self.sampling.guidance)
-        grid = self.sampling.grid
-        grid(self.sampling.steps, span=span_of(grid), path=self.path)
+        grid, bound = self.sampling.grid, self.bound
+        # a grid that was placed must span what will be followed, where that is known before there is a network
+        span = bound.head.span(self.path) if isinstance(bound, FlowMatching) else span_of(grid)
+        grid(self.sampling.steps, span=span, path=self.path)
 
     def check_jumps(self, solver: Jump, guidance: Any) -> None:
         """Raise `Incompatible` where there is no flow map to follow, or something should steer it."""
@@ -260,10 +263,11 @@ class Config:
     def _require_independent(self, name: str) -> None:
         """Raise `Incompatible` where noise is tied to the data, for a solver that draws more of it."""
         if self.tied is not None:
+            learned = isinstance(self.coupling, Independent)  # then the objective ties them, and has no such choice
+            advice = "" if learned else "coupling: Independent, latent noise and head: FlowAndScore, or "
             raise Incompatible(
                 f"{name} needs the score, which the velocity tells only where noise and data are independent, not "
-                f"under {self.tied.__name__}; use coupling: Independent, a solver of flows such as Heun, or latent "
-                "noise and head: FlowAndScore"
+                f"under {self.tied.__name__}; use {advice}a solver of flows such as Heun"
             )
 
     @property

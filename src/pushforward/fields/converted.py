@@ -1,7 +1,9 @@
 """A field trained on one path, sampled with noise on another."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
+import torch
 from torch import Tensor
 
 from pushforward.core import Field, Incompatible, require
@@ -21,7 +23,9 @@ def converted(field: Field, old: Affine, new: Affine, eps: float | Callable[[Ten
     with the new velocity, the time t_r of equal signal-to-noise ratio and the scale k_r of `Rescheduled`. Followed as a
     flow it arrives where the old field does; with noise the marginals are those of the new path for every eps, and only
     the spread of the rows on the way differs, which the paper finds wider on VP for a search over particles. Start from
-    sigma_0 x0 of the new path; where its ratio at r = 0 is not 0 (VP: 0.0066) noise alone is off by that much.
+    sigma_0 x0 of the new path; where its ratio at r = 0 is not 0 (VP: 0.0066) noise alone is off by that much. Where
+    the new path is cleaner than the old one's end (sigma_1 > 0, as CondOT(0.05)) the field knows no score: what noise
+    is left stays, the state is only rescaled, and eps is 0.
 
     Source: Kim et al., Inference-Time Scaling for Flow Models via Stochastic Generation and Rollover Budget Forcing
         (2025), https://arxiv.org/abs/2503.19385, interpolant conversion. There VP, `PowerLaw()` and, for K steps, the
@@ -52,4 +56,14 @@ def converted(field: Field, old: Affine, new: Affine, eps: float | Callable[[Ten
             "Rescheduled for the flow alone",
             Incompatible,
         )
-    return FlowSDE(Rescheduled(field, old.schedule, new.schedule), eps, new)
+    sde = FlowSDE(Rescheduled(field, old.schedule, new.schedule), eps, new)
+    end = old.coeffs(torch.ones(1, dtype=torch.float64))
+    if end.sigma <= 0:
+        return sde
+    cleanest = float(end.alpha / end.sigma)
+
+    def known(t: Tensor) -> Tensor:
+        c = new.coeffs(t)
+        return torch.where(c.alpha <= cleanest * c.sigma, sde.level(t), 0.0)
+
+    return replace(sde, eps=known)

@@ -8,7 +8,15 @@ from torch import Tensor
 
 from pushforward.core import AffinePath, EndpointPath, Incompatible, Path, State, align, like, map_state, require
 
-__all__ = ["per_gamma", "regular", "regular_latent", "require_affine", "require_endpoint", "require_latent"]
+__all__ = [
+    "check_latent",
+    "per_gamma",
+    "regular",
+    "regular_latent",
+    "require_affine",
+    "require_endpoint",
+    "require_latent",
+]
 
 EDGE = 1e-3  # a coefficient below it counts as zero, and so much of time is left out where one vanishes
 STEEPEST = 5e3  # where a factor over gamma is held, as `Affine` holds gamma'
@@ -51,6 +59,16 @@ def require_latent(path: Path, head: str) -> Callable[[Tensor], tuple[Tensor, Te
             "such as Brownian(), or use Velocity, or Score"
         )
     return cast(Any, latent)
+
+
+def check_latent(path: Path, head: str) -> None:
+    """Refuse a path without latent noise, or with a width of 0, of which a network learns nothing."""
+    gamma, _ = require_latent(path, head)(torch.tensor([0.5], dtype=torch.float64))
+    require(
+        bool(gamma > 0),
+        f"{head} speaks of latent noise, whose width is 0 here ({path}); give it a scale > 0, or use Velocity",
+        Incompatible,
+    )
 
 
 def _require_no_latent(path: Path, head: str) -> None:

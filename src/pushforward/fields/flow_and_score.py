@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from pushforward.core import Incompatible, Law, Path, Point, State, align, like, map_state, require
-from pushforward.fields.ends import per_gamma, regular_latent, require_latent
+from pushforward.fields.ends import check_latent, per_gamma, regular_latent, require_latent
 from pushforward.fields.stacked import Stacked, stack
 
 __all__ = ["FlowAndScore"]
@@ -77,6 +77,7 @@ class FlowAndScore:
 
     def check(self, path: Path) -> None:
         """The path must have latent noise, and at the ends none where the answer has none."""
+        check_latent(path, "FlowAndScore")
         gamma, _ = require_latent(path, "FlowAndScore")(torch.tensor([0.0, 1.0], dtype=torch.float64))
         require(
             self.width == 0 or bool((gamma <= 1e-6).all()),

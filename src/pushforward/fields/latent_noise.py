@@ -7,7 +7,7 @@ from torch import Tensor
 
 from pushforward.core import AffinePath, Incompatible, Law, Path, Point, State
 from pushforward.fields.dirac import Dirac
-from pushforward.fields.ends import per_gamma, regular_latent, require_latent
+from pushforward.fields.ends import check_latent, per_gamma, regular_latent, require_latent
 
 __all__ = ["LatentNoise"]
 
@@ -42,7 +42,7 @@ class LatentNoise:
 
     def check(self, path: Path) -> None:
         """The path must have latent noise."""
-        require_latent(path, "LatentNoise")
+        check_latent(path, "LatentNoise")
 
     def moves(self, path: Path) -> bool:
         """Whether the noise alone tells the velocity: the ends are at rest."""
@@ -68,10 +68,14 @@ class LatentNoise:
 
     def velocity(self, path: Path, law: Law, x: State, t: Tensor) -> State:
         """gamma' eta, where nothing else moves."""
+        return self.drift(path, law, x, t, torch.zeros_like(t))
+
+    def drift(self, path: Path, law: Law, x: State, t: Tensor, push: Tensor) -> State:
+        """Velocity + push score, `push` `[B]`, where nothing else moves."""
         if not self.moves(path):
             raise Incompatible(
                 "latent noise alone does not tell a velocity; use FlowAndScore, or FlowSDE(velocity, eps, "
                 "score=field.score) with a velocity that is learned on its own"
             )
         gamma, product = require_latent(path, "LatentNoise")(t)
-        return per_gamma(product, gamma, law.mean)
+        return per_gamma(product - push, gamma, law.mean)

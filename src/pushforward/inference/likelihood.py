@@ -47,6 +47,8 @@ _DIVERGENCES: dict[str, Divergence] = {"exact": Exact(), "hutchinson": Hutchinso
 
 def _divergence(chosen: Divergence | str) -> Divergence:
     if not isinstance(chosen, str):
+        known = isinstance(chosen, Divergence) and not isinstance(chosen, type)
+        require(known, f"divergence is {chosen!r}, expected exact, hutchinson, or a part such as HutchPlusPlus()")
         return chosen
     require(chosen in _DIVERGENCES, f"unknown divergence {chosen!r}; {nearest(chosen, _DIVERGENCES)}")
     return _DIVERGENCES[chosen]

@@ -104,8 +104,8 @@ class FlowMatching:
 
     Shapes: `pairs` of `[B, *E]`; gives a scalar `Loss` with the term "fit" and one per further term.
     Raises: `Incompatible` at construction when a part is none of its kind, when the head makes no sense on the
-        path, for a named loss on a path that is not affine or has latent noise, and for both signs of a noise
-        that is not there.
+        path, for a law of times made for another schedule, for a named loss on a path that is not affine or has latent
+        noise, and for both signs of a noise that is not there.
 
     Example:
         >>> from pushforward.paths import CondOT
@@ -134,6 +134,13 @@ class FlowMatching:
         ):
             require_part(f"FlowMatching.{name}", getattr(self, name), kind, example)
         self.head.check(self.path)
+        levels = getattr(self.times, "schedule", None)
+        require(
+            levels is None or levels == getattr(self.path, "schedule", None),
+            f"{type(self.times).__name__} draws times by the noise levels of {levels}, but the path is {self.path}; "
+            "give both the same schedule",
+            Incompatible,
+        )
         if isinstance(self.weight, NamedLoss):
             affine = isinstance(self.head, AffineHead) and isinstance(self.path, AffinePath)
             require(
@@ -179,6 +186,11 @@ class FlowMatching:
         c = path.coeffs(t.clamp_min(EARLY))
         c = c._replace(sigma=c.sigma.clamp_min(TINY))
         return (loss.error(c) / head.error(c)).square()
+
+    @property
+    def reads_noise(self) -> bool:
+        """Whether a term asks for standard noise that is independent of x1."""
+        return any(getattr(term, "reads_noise", False) for term in self.terms)
 
     @property
     def outputs(self) -> int:

@@ -35,7 +35,7 @@ class Joint(nn.Module):
     Shapes: `pairs` as the coupling takes them; gives the objective's `Loss` with one more term, "penalty" (times
         lambda, so that the terms add up).
     Raises: `Incompatible` at construction when the coupling makes no sense on the objective's path or with its
-        noise, or both drop conditions; `InvalidInput` for the strength.
+        noise, the objective needs independent noise, or both drop conditions; `InvalidInput` for the strength.
 
     Example:
         >>> from pushforward.couplings import VariationalNoise
@@ -49,6 +49,12 @@ class Joint(nn.Module):
     def __init__(self, coupling: LearnedCoupling, objective: Objective[Pairs], strength: float = 1.0) -> None:
         super().__init__()
         require(0 <= strength < math.inf, f"strength is {strength}, expected 0 or a positive number")
+        require(
+            not getattr(objective, "reads_noise", False),
+            f"this {type(objective).__name__} needs noise that is independent of the data, as SecondOrder and "
+            f"NeuralFlowDiffusion do, and {type(coupling).__name__} ties it to them; leave one of the two out",
+            Incompatible,
+        )
         self.coupling: Any = coupling  # a registered module, for which pyright knows no Protocol
         self.objective: Any = objective
         self.strength = strength

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import cast
+from typing import ClassVar, cast
 
 from torch import Tensor
 
@@ -67,6 +67,7 @@ class SecondOrder:
 
     strength: float = 0.1
     probes: int = 2
+    reads_noise: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         require(self.strength >= 0, f"SecondOrder has strength {self.strength}, expected 0 or more")

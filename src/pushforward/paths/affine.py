@@ -133,13 +133,19 @@ class Affine:
         return map_state(lambda p, q: like(p + align(d_gamma, q) * q, p, q), u, point.latent)
 
     def estimate(self, u: State, x: State, t: Tensor) -> Estimate:
-        """Both ends from the marginal velocity `u` at `x`."""
+        """Both ends from the marginal velocity `u` at `x`.
+
+        Where the path is at rest (W = 0, `Polynomial` at t = 0) the velocity tells nothing: the ends are the smallest
+        that x allows, so that the end which x is itself comes out, and 0 for the other.
+        """
         self._check_ends()
         c = self.schedule(t)
-        w = torch.where(c.wronskian.abs() < TINY, TINY, c.wronskian)
+        rest = c.wronskian.abs() < TINY
+        w = torch.where(rest, 1.0, c.wronskian)
+        size = torch.where(rest, c.alpha.square() + c.sigma.square(), 1.0)
         return Estimate(
-            x1=_combine(c.sigma / w, u, -c.d_sigma / w, x),
-            x0=_combine(-c.alpha / w, u, c.d_alpha / w, x),
+            x1=_combine(torch.where(rest, 0.0, c.sigma / w), u, torch.where(rest, c.alpha / size, -c.d_sigma / w), x),
+            x0=_combine(torch.where(rest, 0.0, -c.alpha / w), u, torch.where(rest, c.sigma / size, c.d_alpha / w), x),
         )
 
     def from_endpoint(self, x1: State, x: State, t: Tensor) -> Estimate:

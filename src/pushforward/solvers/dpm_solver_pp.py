@@ -36,7 +36,8 @@ class DPMSolverPP:
     at most. Order 1, too, have steps from or to a time where alpha or sigma is 0 and lambda infinite (both ends of
     CondOT), and steps over three times as long in lambda as the one before, whose polynomial they would draw out too
     far; published implementations lower the order of the last steps for that. Close to infinity steps that are equal in
-    t do not become small in lambda: order 2 remains, order 3 does not; `grids.LogSNR` is made for it.
+    t do not become small in lambda: order 2 remains (1 where sigma falls like a root, `LinearVP`), order 3 does not;
+    `grids.LogSNR` is made for it.
 
     Source: Lu et al., DPM-Solver++: Fast Solver for Guided Sampling of Diffusion Probabilistic Models (2022),
         https://arxiv.org/abs/2211.01095; its time runs from data to noise. Any affine path with a velocity, whatever

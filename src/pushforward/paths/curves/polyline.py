@@ -76,8 +76,9 @@ class Polyline:
 
     def __call__(self, t: Float[Tensor, " b"]) -> tuple[Float[Tensor, "b k"], Float[Tensor, "b k"]]:
         """Weights and their derivatives."""
-        knots = torch.linspace(0, 1, len(self.points)) if self.knots is None else torch.tensor(self.knots)
-        return interpolate(t, knots, torch.tensor(self.points, dtype=torch.float64), rest=len(self.points) > 2)
+        n = len(self.points)
+        knots = torch.tensor(self.knots or [k / (n - 1) for k in range(n)], dtype=torch.float64)
+        return interpolate(t, knots, torch.tensor(self.points, dtype=torch.float64), rest=n > 2)
 
 
 def check_knots(name: str, knots: Sequence[float], size: int) -> None:

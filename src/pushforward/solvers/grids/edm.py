@@ -29,8 +29,8 @@ class EDM:
         smallest: s_min > 0, in units of the data.
         largest: s_max > s_min.
 
-    Raises: `InvalidInput` at construction for numbers out of range; when called `Incompatible` for a path that is not
-        affine, or whose ratio does not rise.
+    Raises: `InvalidInput` at construction for numbers out of range; when called for levels that are none of the path's,
+        and `Incompatible` for a path that is not affine, or whose ratio does not rise.
 
     Example:
         >>> EDM()(4, path=pf.paths.Affine())
@@ -54,6 +54,11 @@ class EDM:
         first, last = (-log_snr(affine, torch.tensor(span, dtype=torch.float64))).exp().tolist()
         root = 1 / self.rho
         start, stop = min(self.largest, first) ** root, max(self.smallest, last) ** root
+        require(
+            stop < start,
+            f"EDM has levels from {self.largest:g} to {self.smallest:g}, the path from {first:g} to {last:g} over "
+            "these times; give smallest and largest so that they overlap",
+        )
         number = steps + 1 if last >= self.smallest else steps  # where noise is left at the end, that is the last level
         levels = torch.linspace(start, stop, number, dtype=torch.float64) ** self.rho
         found = torch.full((steps + 1,), span[1], dtype=torch.float64)
