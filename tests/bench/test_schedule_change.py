@@ -6,7 +6,7 @@ from pushforward.bench.schedule_change import ScheduleChange
 
 @pytest.mark.story
 def test_both_schedules_are_judged_from_the_same_network(tmp_path):
-    cases = ScheduleChange(steps=300, samples=200, seeds=(0,)).measure(Job((), tmp_path, lambda line: None))
+    cases = ScheduleChange(steps=400, samples=400, seeds=(0,)).measure(Job((), tmp_path, lambda line: None))
     rows = [row for case in cases for row in case]
     assert len({row.method for row in rows}) == 5
     accuracy = {row.method: row.value for row in rows if row.metric == "class_accuracy"}
