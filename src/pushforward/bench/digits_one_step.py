@@ -94,7 +94,7 @@ def picture(flow: Flow, calls: tuple[int, ...]) -> bytes:
     low, high = float(torch.stack(drawn).min()), float(torch.stack(drawn).max())
     axes = page.subplots(len(calls), 1, squeeze=False)[:, 0]
     for ax, number, images in zip(axes, calls, drawn, strict=True):
-        framed = torch.nn.functional.pad(images, (1, 1, 1, 1), value=high)
+        framed = torch.nn.functional.pad(images, (1, 1, 1, 1), value=low + 0.15 * (high - low))
         ax.imshow(np.concatenate(list(framed.numpy()), 1), cmap="gray_r", vmin=low, vmax=high, interpolation="nearest")
         ax.set_ylabel(f"{number} call{'s' if number > 1 else ''}", rotation=0, ha="right", va="center", fontsize=9)
         ax.set(xticks=[], yticks=[])

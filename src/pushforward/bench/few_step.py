@@ -129,7 +129,7 @@ TAUGHT: dict[str, Entrant] = {
     "mfd": Entrant(lambda v: MeanFlow(velocity=Teacher(v))),
     "cmt": Entrant(
         lambda v: FlowMapMatching(
-            intervals=SortedPair(still=0.0), velocity=Teacher(v), rule=Chord(Integrated(v, RK4(), 8))
+            intervals=SortedPair(still=0.0), velocity=Teacher(v), rule=Chord(Integrated(v, RK4(), 4))
         )
     ),
     "emd": Entrant(AlignYourFlow),
