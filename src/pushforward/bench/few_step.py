@@ -33,6 +33,7 @@ from pushforward.objectives import (
     SplitMeanFlow,
 )
 from pushforward.objectives.flow_maps import Chord, Lagrange, Residual, SortedPair, Teacher
+from pushforward.objectives.times import Uniform
 from pushforward.oracles import Along, GaussianMixture
 from pushforward.paths import Affine
 from pushforward.solvers import RK4, ConstantAcceleration, Heun, Integrated, Jump, solve
@@ -129,7 +130,7 @@ TAUGHT: dict[str, Entrant] = {
     "mfd": Entrant(lambda v: MeanFlow(velocity=Teacher(v))),
     "cmt": Entrant(
         lambda v: FlowMapMatching(
-            intervals=SortedPair(still=0.0), velocity=Teacher(v), rule=Chord(Integrated(v, RK4(), 4))
+            intervals=SortedPair(Uniform(), still=0.0), velocity=Teacher(v), rule=Chord(Integrated(v, RK4(), 4))
         )
     ),
     "emd": Entrant(AlignYourFlow),
