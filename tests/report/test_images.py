@@ -158,3 +158,9 @@ def test_images_are_floats_of_four_axes():
         False,
         False,
     ]
+
+
+def test_the_two_times_of_a_flow_map_fill_no_page():
+    few, many = (trajectories(np.zeros((k, 6, 1, 8, 8)), np.linspace(0, 1, k)) for k in (2, 10))
+    assert few.get_figheight() < 1.6 * many.get_figheight()
+    assert few.get_figwidth() < many.get_figwidth() / 2

@@ -15,6 +15,7 @@ from pushforward.report.style import DPI, FLOW, GENERATED, MUTED, SOURCE, WIDTH,
 __all__ = ["trajectories"]
 
 _LINES, _CORNERS, _ROWS, _COLUMNS = 200, 100, 6, 10
+_WIDEST = 8  # no image is wider than such a part of the page: a flow map has two times, not a hundred
 
 
 def _spread(count: int, most: int) -> np.ndarray:
@@ -59,7 +60,8 @@ def _strip(x: Float[np.ndarray, "k n c h w"], times: Float[np.ndarray, " k"]) ->
     # noise spans more than data, so each time has its own scale: none is clipped and none is pale
     limits = [span(x[k]) for k in kept]
     left, top, bottom = 24, 56, 56
-    raster = mosaic([[x[k, i] for k in kept] for i in range(x.shape[1])], limits, round(WIDTH * DPI) - 2 * left)
+    width = round((WIDTH * DPI - 2 * left) * min(1.0, len(kept) / _WIDEST))
+    raster = mosaic([[x[k, i] for k in kept] for i in range(x.shape[1])], limits, width)
     tall, wide = raster.shape[:2]
     figure = pixel_figure(wide + 2 * left, tall + top + bottom)
     axes = show(figure, raster, left, top)
