@@ -20,6 +20,7 @@ __all__ = [
     "FlowMap",
     "Head",
     "Law",
+    "Manifold",
     "Objective",
     "Path",
     "Schedule",
@@ -34,7 +35,10 @@ __all__ = [
 
 @runtime_checkable
 class Space(Protocol):
-    """Where states live. A motion u is a tangent vector, or on Tokens a row of jump rates."""
+    """Where states live. A motion u is a tangent vector, or on Tokens a row of jump rates.
+
+    A space with `convex = True` is a convex part of flat space: straight segments between its states stay inside.
+    """
 
     def move(self, x: State, u: State, dt: Tensor, *, generator: Gen = None) -> State:
         """Follow motion `u` from `x` for a time `dt` `[B]`."""
@@ -63,6 +67,32 @@ class Smooth(Space, Protocol):
 
     def inner(self, x: State, u: State, v: State) -> Tensor:
         """Riemannian inner product `[B]`."""
+        ...
+
+
+@runtime_checkable
+class Manifold(Smooth, Protocol):
+    """A smooth space that knows its own measure: what densities, networks and solvers on curved spaces need.
+
+    Event axes before those of a point are a product of as many copies. Of what may be there besides:
+    `distance(x, y)` `[B]`; `transport(x, y, u)`, parallel along the geodesic; `features(x)`, what a network is best
+    told of a point; `pull_back(x, u, v)`, the differential of `exp` at x undone where `log` has no derivative.
+    """
+
+    def project(self, x: State) -> State:
+        """The nearest point of the space; the identity on its points."""
+        ...
+
+    def dimension(self, x: State) -> int:
+        """Number of free coordinates of a row."""
+        ...
+
+    def noise_log_prob(self, x: State) -> Tensor:
+        """Log-density `[B]` of the noise against the Riemannian volume, in nats."""
+        ...
+
+    def log_volume(self, x: State) -> Tensor:
+        """log sqrt(det g) `[B]` in the coordinates of `x`; 0 where these are an isometric embedding."""
         ...
 
 

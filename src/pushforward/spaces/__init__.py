@@ -4,6 +4,7 @@ A space knows no paths, networks or solvers; anything that needs time or learnin
 """
 
 from pushforward.spaces.euclidean import Euclidean
+from pushforward.spaces.pull_back import pull_back
 from pushforward.spaces.student_t import StudentT
 
-__all__ = ["Euclidean", "StudentT"]
+__all__ = ["Euclidean", "StudentT", "pull_back"]

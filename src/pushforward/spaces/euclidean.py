@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -28,6 +29,7 @@ class Euclidean:
         tensor([[0.5000, 0.5000]])
     """
 
+    convex: ClassVar[bool] = True
     reference: StudentT | None = None
 
     def move(self, x: State, u: State, dt: Tensor, *, generator: Gen = None) -> State:
