@@ -5,6 +5,8 @@ A space knows no paths, networks or solvers; anything that needs time or learnin
 
 from pushforward.spaces.euclidean import Euclidean
 from pushforward.spaces.pull_back import pull_back
+from pushforward.spaces.sphere import Sphere
 from pushforward.spaces.student_t import StudentT
+from pushforward.spaces.torus import Torus
 
-__all__ = ["Euclidean", "StudentT", "pull_back"]
+__all__ = ["Euclidean", "Sphere", "StudentT", "Torus", "pull_back"]
