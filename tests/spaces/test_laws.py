@@ -6,7 +6,21 @@ import pytest
 import torch
 
 from pushforward.core import Manifold, Smooth, Space, jvp, leaves, map_state
-from pushforward.spaces import Euclidean, Sphere, StudentT, Torus, pull_back
+from pushforward.spaces import (
+    IGSO3,
+    SE3,
+    SO3,
+    SPD,
+    Euclidean,
+    LogEuclidean,
+    Lorentz,
+    Poincare,
+    Product,
+    Sphere,
+    StudentT,
+    Torus,
+    pull_back,
+)
 
 F64 = torch.float64
 close = torch.testing.assert_close
@@ -22,6 +36,21 @@ SPACES = [
     (Sphere(), (2, 5)),
     (Sphere(), {"a": (3,), "b": (2, 4)}),
     (Torus(), (2,)),
+    (Lorentz(), (3,)),
+    (Lorentz(2.0), (2, 4)),
+    (Lorentz(), {"a": (3,), "b": (2, 4)}),
+    (Poincare(), (2,)),
+    (Poincare(), (2, 3)),
+    (SPD(), (3, 3)),
+    (SPD(0.5), (2, 2, 2)),
+    (SPD(), {"a": (2, 2), "b": (2, 3, 3)}),
+    (LogEuclidean(), (3, 3)),
+    (LogEuclidean(0.5), (2, 2, 2)),
+    (SO3(), (3, 3)),
+    (SO3(IGSO3(0.5)), (2, 3, 3)),
+    (SO3(), {"a": (3, 3), "b": (2, 3, 3)}),
+    (SE3(), {"shift": (4, 3), "rotation": (4, 3, 3)}),
+    (Product(a=Sphere(), b=Torus(), c=Poincare()), {"a": (2, 3), "b": (2,), "c": (2,)}),
     (Torus(period=(1.0, 3.0, 2.0)), (2, 3)),
 ]
 each = pytest.mark.parametrize(("space", "event"), SPACES, ids=lambda v: str(v).replace(" ", ""))
