@@ -99,7 +99,7 @@ def kinds() -> Mapping[type, Mapping[str, type]]:
         Repulsion: _named(objectives.repulsions),
         Schedule: _named(paths.schedules),
         Solver: _named(solvers, *SOLVERS),
-        Space: _named(spaces, "Euclidean"),
+        Space: _named(spaces, "Ball", "Box", "Euclidean", "Polytope", "Simplex"),
         TimeLaw: _named(objectives.times, "Beta", "Grid", "Importance", "LogitNormal", "ModeSD3", "UShaped", "Uniform"),
         VelocityEstimate: _named(objectives.flow_maps, "Conditional", "Guided"),  # Teacher needs a model
         Weight: _named(objectives.weights),
