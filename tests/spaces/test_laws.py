@@ -6,7 +6,21 @@ import pytest
 import torch
 
 from pushforward.core import Manifold, Smooth, Space, jvp, leaves, map_state
-from pushforward.spaces import Euclidean, Sphere, StudentT, Torus, pull_back
+from pushforward.spaces import (
+    IGSO3,
+    SE3,
+    SO3,
+    SPD,
+    Euclidean,
+    LogEuclidean,
+    Lorentz,
+    Poincare,
+    Product,
+    Sphere,
+    StudentT,
+    Torus,
+    pull_back,
+)
 
 F64 = torch.float64
 close = torch.testing.assert_close
@@ -22,6 +36,21 @@ SPACES = [
     (Sphere(), (2, 5)),
     (Sphere(), {"a": (3,), "b": (2, 4)}),
     (Torus(), (2,)),
+    (Lorentz(), (3,)),
+    (Lorentz(2.0), (2, 4)),
+    (Lorentz(), {"a": (3,), "b": (2, 4)}),
+    (Poincare(), (2,)),
+    (Poincare(), (2, 3)),
+    (SPD(), (3, 3)),
+    (SPD(0.5), (2, 2, 2)),
+    (SPD(), {"a": (2, 2), "b": (2, 3, 3)}),
+    (LogEuclidean(), (3, 3)),
+    (LogEuclidean(0.5), (2, 2, 2)),
+    (SO3(), (3, 3)),
+    (SO3(IGSO3(0.5)), (2, 3, 3)),
+    (SO3(), {"a": (3, 3), "b": (2, 3, 3)}),
+    (SE3(), {"shift": (4, 3), "rotation": (4, 3, 3)}),
+    (Product(a=Sphere(), b=Torus(), c=Poincare()), {"a": (2, 3), "b": (2,), "c": (2,)}),
     (Torus(period=(1.0, 3.0, 2.0)), (2, 3)),
 ]
 each = pytest.mark.parametrize(("space", "event"), SPACES, ids=lambda v: str(v).replace(" ", ""))
@@ -239,3 +268,107 @@ def test_flat_noise_has_its_density():
     close(Euclidean().noise_log_prob(x), exact)
     moved = Euclidean().move(x, map_state(torch.ones_like, x), torch.full((8,), 0.5, dtype=F64))
     close(moved["a"], x["a"] + 0.5)
+
+
+def orthogonal(n, seed):
+    q, _ = torch.linalg.qr(torch.randn(n, n, generator=gen(seed), dtype=F64))
+    return q
+
+
+def boost(n):
+    """A rotation of the last n entries, then a boost of rapidity 1.3 in the plane of the first two."""
+    turn, push = torch.eye(n + 1, dtype=F64), torch.eye(n + 1, dtype=F64)
+    turn[1:, 1:] = orthogonal(n, 0)
+    push[:2, :2] = torch.tensor([[math.cosh(1.3), math.sinh(1.3)], [math.sinh(1.3), math.cosh(1.3)]], dtype=F64)
+    return turn @ push
+
+
+def congruent(x, a=None):
+    a = torch.randn(3, 3, generator=gen(0), dtype=F64) if a is None else a
+    return a @ x @ a.T
+
+
+def moebius(x):
+    """Translation of the ball that takes 0 to (0.4, -0.2)."""
+    a = torch.tensor([0.4, -0.2], dtype=F64)
+    ax, aa, xx = (x @ a)[:, None], a @ a, x.square().sum(1, keepdim=True)
+    return ((1 + 2 * ax + xx) * a + (1 - aa) * x) / (1 + 2 * ax + aa * xx)
+
+
+R = draw(SO3(), (3, 3), 9, 1)
+ISOMETRIES = [
+    (Euclidean(), (3,), lambda x: x @ orthogonal(3, 1).T + 2.0),
+    (Sphere(), (4,), lambda x: x @ orthogonal(4, 2).T),
+    (Torus(), (2,), lambda x: (x + torch.tensor([1.0, 5.0], dtype=F64)).remainder(2 * math.pi)),
+    (Lorentz(), (4,), lambda x: x @ boost(3).T),
+    (Poincare(), (2,), moebius),
+    (SPD(), (3, 3), congruent),
+    (SPD(), (3, 3), torch.linalg.inv),
+    (LogEuclidean(), (3, 3), lambda x: congruent(x, orthogonal(3, 3))),
+    (LogEuclidean(), (3, 3), torch.linalg.inv),
+    (SO3(), (3, 3), lambda x: R @ x),
+    (SO3(), (3, 3), lambda x: x @ R),
+    (SO3(), (3, 3), lambda x: x.mT),
+]
+
+
+@pytest.mark.parametrize(("space", "event", "isometry"), ISOMETRIES, ids=lambda v: str(v).replace(" ", ""))
+def test_isometries_carry_everything_along(space, event, isometry):
+    x, y = draw(space, event, 0), draw(space, event, 1)
+    a, b = isometry(x), isometry(y)
+    push = lambda p, u: jvp(isometry, (p,), (u,))[1]
+    u, v = space.log(x, y), motion(space, x, 2)
+    close(space.distance(a, b), space.distance(x, y))
+    close(space.log(a, b), push(x, u))
+    close(space.exp(a, push(x, v)), isometry(space.exp(x, v)))
+    close(space.inner(a, push(x, u), push(x, v)), space.inner(x, u, v))
+    close(space.transport(a, b, push(x, v)), push(y, space.transport(x, y, v)))
+    if isinstance(space, (Sphere, Torus, SO3)):
+        close(space.noise_log_prob(a), space.noise_log_prob(x))
+
+
+def symmetric_basis(m):
+    i, j = torch.triu_indices(m, m)
+    e = torch.zeros(len(i), m, m, dtype=F64)
+    e[range(len(i)), i, j] = e[range(len(i)), j, i] = torch.where(i == j, 1.0, math.sqrt(0.5)).to(F64)
+    return e
+
+
+CHARTS = [
+    (Euclidean(), (3,), torch.eye(3, dtype=F64)),
+    (Torus(), (3,), torch.eye(3, dtype=F64)),
+    (Poincare(), (3,), torch.eye(3, dtype=F64)),
+    (SPD(), (3, 3), symmetric_basis(3)),
+    (LogEuclidean(), (3, 3), symmetric_basis(3)),
+]
+
+
+@pytest.mark.parametrize(("space", "event", "basis"), CHARTS, ids=lambda v: str(v).replace(" ", "")[:20])
+def test_log_volume_is_that_of_the_gram_matrix(space, event, basis):
+    x = draw(space, event, 0)
+    each = lambda e: e.expand(8, *event)
+    gram = torch.stack([torch.stack([space.inner(x, each(a), each(b)) for b in basis], -1) for a in basis], -1)
+    close(space.log_volume(x), torch.linalg.slogdet(gram).logabsdet / 2)
+
+
+@plain
+def test_squared_length_of_log_has_its_second_derivative_where_points_meet(space, event):
+    """|log_x exp_x(s v)|^2 = s^2 |v|^2: forward over reverse at s = 0. (That of `distance` itself is 0 there.)"""
+    x = draw(space, event, 0, 1)
+    v = motion(space, x, 1)
+    square = lambda s: space.inner(x, u := space.log(x, space.exp(x, s * v)), u).sum()
+    second = torch.func.jvp(torch.func.grad(square), (torch.zeros((), dtype=F64),), (torch.ones((), dtype=F64),))[1]
+    close(second, 2 * space.inner(x, v, v)[0])
+
+
+@plain
+def test_projection_goes_to_the_nearest_point_and_has_a_derivative(space, event):
+    """Near the space its differential is that of `tangent`, where the metric is that of the surroundings."""
+    x, e = draw(space, event, 0), torch.randn(8, *event, generator=gen(1), dtype=F64)
+    near = space.project(x + 1e-3 * e)
+    close(space.project(near), near)
+    change = jvp(space.project, (x,), (e,))[1]
+    close(space.tangent(x, change), change)
+    if not isinstance(space, Lorentz):
+        close(change, space.tangent(x, e))
+        assert ((x + 1e-3 * e - near).flatten(1).norm(dim=1) <= 1e-3 * e.flatten(1).norm(dim=1) * (1 + 1e-9)).all()
