@@ -199,12 +199,18 @@ def test_tangent_noise_is_standard_normal(space, event):
     assert abs(float(ratio.mean()) - 1) <= 5 * math.sqrt(2 / b)
 
 
+def lifted(x):
+    """The point of the sheet with the same entries but the first; the nearest one is x_0^2 eps away."""
+    rest = x[..., 1:]
+    return torch.cat([(1 + rest.square().sum(-1, keepdim=True)).sqrt(), rest], -1)
+
+
 @plain
 def test_points_stay_on_the_space_over_a_thousand_moves_in_float32(space, event):
     x, dt, g = draw(space, event, 0, dtype=torch.float32), torch.full((8,), 0.02), gen(1)
     for _ in range(1000):
         x = space.move(x, space.tangent_noise(x, generator=g), dt)
-    exact = space.project(x.to(F64))
+    exact = lifted(x.to(F64)) if isinstance(space, Lorentz) else space.project(x.to(F64))
     assert (x - exact).abs().amax() <= 1e-6 * max(1.0, float(exact.abs().amax()))
 
 
@@ -369,6 +375,6 @@ def test_projection_goes_to_the_nearest_point_and_has_a_derivative(space, event)
     close(space.project(near), near)
     change = jvp(space.project, (x,), (e,))[1]
     close(space.tangent(x, change), change)
+    close(change, space.tangent(x, e))
     if not isinstance(space, Lorentz):
-        close(change, space.tangent(x, e))
         assert ((x + 1e-3 * e - near).flatten(1).norm(dim=1) <= 1e-3 * e.flatten(1).norm(dim=1) * (1 + 1e-9)).all()
