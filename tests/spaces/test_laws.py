@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from pushforward.core import Manifold, Smooth, Space, jvp, leaves, map_state
+from pushforward.core import Manifold, Smooth, Space, dual, jvp, leaves, map_state
 from pushforward.spaces import (
     IGSO3,
     SE3,
@@ -161,7 +161,7 @@ def test_geodesics_run_at_constant_speed(space, event):
     close(space.distance(a, b), (t - s).abs() * space.distance(x, y))
 
 
-@plain
+@each
 def test_transport_carries_the_velocity_of_a_geodesic_and_keeps_inner_products(space, event):
     x, y, t = draw(space, event, 0), draw(space, event, 1), torch.linspace(0.1, 0.9, 8, dtype=F64)
     u = space.log(x, y)
@@ -175,7 +175,7 @@ def test_transport_carries_the_velocity_of_a_geodesic_and_keeps_inner_products(s
     close(space.transport(y, x, there), v)
 
 
-@plain
+@each
 def test_pull_back_undoes_the_differential_of_exp(space, event):
     x = draw(space, event, 0)
     for length in (0.4, 1e-3, 0.0):
@@ -258,6 +258,38 @@ def test_event_axes_before_a_point_make_products(space, event):
     assert space.dimension(wide(x)) == 2 * space.dimension(x)
     if getattr(space, "reference", None) is None:  # a Student's row has one size for all its coordinates
         close(space.noise_log_prob(wide(x)), pairs(space.noise_log_prob(x)))
+
+
+@plain
+def test_float32_is_float64_rounded(space, event):
+    """Draws have lengths, and condition numbers of matrices, of up to 1e2: so many eps.
+
+    On the way inwards coordinates of size x_0 = cosh(r) cancel, so hyperboloids lose another factor x_0.
+    """
+    x, y = draw(space, event, 0, dtype=torch.float32), draw(space, event, 1, dtype=torch.float32)
+    u = space.log(x, y)
+    tolerance = 200 * torch.finfo(torch.float32).eps * (float(x.amax()) if isinstance(space, Lorentz) else 1)
+    for f, states in [
+        (space.log, (x, y)),
+        (space.exp, (x, u)),
+        (space.distance, (x, y)),
+        (space.transport, (x, y, u)),
+        (lambda p, q: space.inner(p, q, q), (x, u)),
+        (space.noise_log_prob, (x,)),
+        (space.log_volume, (x,)),
+    ]:
+        exact = f(*(s.to(F64) for s in states))
+        size = max(1.0, float(exact.abs().amax()))
+        assert (f(*states) - exact).abs().amax() <= tolerance * size
+
+
+@plain
+def test_dual_numbers_pass_where_transforms_do(space, event):
+    """`core.dual`, for networks, sees the same derivatives as `jvp`."""
+    x, y = draw(space, event, 0), draw(space, event, 1)
+    u = motion(space, y, 2)
+    f = lambda y: space.exp(x, scale(0.5, space.log(x, y)))
+    close(dual(f, (y,), (u,)), jvp(f, (y,), (u,)))
 
 
 @plain

@@ -112,6 +112,7 @@ class Lorentz:
 
     The metric is that of the form, which is no dot product: a chart of the same space, with its volume, is `Poincare`.
     A point is held by its entries but the first, so it stays on the sheet; distances keep their relative precision.
+    Far out `exp` loses x_0^2 eps, where x_0 = cosh(distance to the origin), when it leads inwards.
 
     Args:
         scale: s > 0, standard deviation of the noise.
