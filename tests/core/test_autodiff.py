@@ -182,3 +182,11 @@ def test_the_variance_of_one_probe_is_the_known_one(gaussian):
     skew = matrix - matrix.T
     _, none = method(lambda x: x @ skew.T, x[:100], method.probes(x[:100]))
     torch.testing.assert_close(none, torch.zeros(100, dtype=torch.float64), rtol=0, atol=1e-12)
+
+
+def test_states_of_several_tensors_have_derivatives_along_states():
+    """Also those whose memory `expand` shares, which forward mode itself refuses."""
+    x, u = {"a": torch.ones(1, 2).expand(3, 2), "b": torch.full((3,), 2.0)}, {"a": torch.ones(3, 2), "b": torch.ones(3)}
+    value, change = jvp(lambda x: {"c": x["a"] * x["b"][:, None] ** 2}, (x,), (u,))
+    torch.testing.assert_close(value["c"], torch.full((3, 2), 4.0))
+    torch.testing.assert_close(change["c"], torch.full((3, 2), 8.0))

@@ -157,6 +157,16 @@ def test_volume_of_positive_matrices_in_their_upper_triangle():
     close(2 * SPD().log_volume(p) + 3 * math.log(2), exact)
 
 
+def test_matrices_that_are_not_positive_give_nan():
+    p = torch.diag_embed(torch.tensor([[1.0, 2.0], [1.0, -2.0]], dtype=F64))
+    u = torch.eye(2, dtype=F64).expand(2, 2, 2)
+    for space in (SPD(), LogEuclidean()):
+        for found in (space.exp(p, u), space.log(p, u), space.distance(p, u), space.noise_log_prob(p)):
+            assert found[0].isfinite().all()
+            assert found[1].isnan().any()
+        close(space.project(p)[1], torch.diag(torch.tensor([1.0, 2e-16], dtype=F64)), rtol=0, atol=1e-15)
+
+
 def test_features_of_positive_matrices_are_isometric_for_their_logarithms():
     x, y = draw(LogEuclidean(), 9, 3, 3), draw(LogEuclidean(), 9, 3, 3, seed=1)
     close((LogEuclidean().features(x) - LogEuclidean().features(y)).norm(dim=1), LogEuclidean().distance(x, y))
@@ -306,6 +316,21 @@ def test_parts_of_a_product_have_features_of_their_own():
     seen = Product(a=Euclidean(), b=Torus()).features(x)
     assert torch.equal(seen["a"], x["a"])
     assert seen["b"].shape == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("space", "event"),
+    [(Sphere(), (3,)), (Torus(), (2,)), (Lorentz(), (3,)), (Poincare(), (2,))]
+    + [(s, (3, 3)) for s in (SPD(), LogEuclidean(), SO3(), SO3(IGSO3(0.3)))],
+    ids=str,
+)
+def test_batches_may_be_empty(space, event):
+    x = draw(space, 0, *event)
+    u = space.log(x, x)
+    for found in (u, space.exp(x, u), space.transport(x, x, u), space.project(x), space.tangent_noise(x)):
+        assert found.shape == (0, *event)
+    for found in (space.distance(x, x), space.noise_log_prob(x), space.log_volume(x), space.inner(x, u, u)):
+        assert found.shape == (0,)
 
 
 def test_nonsense_is_refused():

@@ -110,6 +110,15 @@ def test_distance_has_all_its_digits(space, event, reference, far, eps):
         assert (error <= EPS * (eps[0] * exact + eps[1])).all(), float((error / exact).max())
 
 
+@pytest.mark.parametrize(("space", "event", "far"), [(c[0], c[1], c[3]) for c in CASES if c[3]], ids=str)
+@pytest.mark.parametrize("dtype", [torch.float32, F64])
+def test_exp_undoes_log_at_any_separation(space, event, far, dtype):
+    """A direction known to eps / gap is multiplied by a sine of the size of the gap."""
+    for x, y in pairs(space, event, far):
+        a, b = x.to(dtype), y.to(dtype)
+        assert (space.exp(a, space.log(a, b)) - b).abs().amax() <= 16 * torch.finfo(dtype).eps
+
+
 def test_distance_of_positive_matrices_is_as_good_as_their_condition():
     """Rounding of P and Q moves the whitened matrix by eps times the condition of P."""
     space = SPD()
