@@ -100,9 +100,9 @@ def logm1p(p: Tensor, e: Tensor) -> Tensor:
     return _chords(lambda x: p - exponential(x), _solver(values, vectors), start)
 
 
-def dlog(p: Tensor, u: Tensor) -> Tensor:
-    """Differential of the logarithm at a positive matrix p, along u: solves dexp(log p, x) = u."""
-    solve, log = _solver(*_basis(p)), logm(p)
+def dlog(p: Tensor, log: Tensor, u: Tensor) -> Tensor:
+    """Differential of the logarithm at a positive matrix p, `log` given, along u: solves dexp(log, x) = u."""
+    solve = _solver(*_basis(p))
     return _chords(lambda x: u - dexp(log, x), solve, solve(u.detach()))
 
 

@@ -14,7 +14,13 @@ __all__ = ["LogEuclidean"]
 
 
 def _exp(p: Tensor, u: Tensor) -> Tensor:
-    return expm(logm(p) + dlog(p, u))
+    log = logm(p)
+    return expm(log + dlog(p, log, u))
+
+
+def _inner(p: Tensor, u: Tensor, v: Tensor) -> Tensor:
+    log = logm(p)
+    return dlog(p, log, u) * dlog(p, log, v)
 
 
 @dataclass(frozen=True)
@@ -81,7 +87,7 @@ class LogEuclidean:
 
     def inner(self, x: State, u: State, v: State) -> Tensor:
         """Inner product `[B]` of the motions of log x."""
-        return rows(lambda p, a, b: dlog(p, a) * dlog(p, b), x, u, v)
+        return rows(_inner, x, u, v)
 
     def project(self, x: State) -> State:
         """The symmetric part of x, its eigenvalues raised to eps times the largest."""
@@ -106,7 +112,7 @@ class LogEuclidean:
 
     def transport(self, x: State, y: State, u: State) -> State:
         """The same motion of the logarithm."""
-        return map_state(lambda p, q, v: sym(dexp(logm(q), dlog(p, v))), x, y, u)
+        return map_state(lambda p, q, v: sym(dexp(logm(q), dlog(p, logm(p), v))), x, y, u)
 
     def pull_back(self, x: State, u: State, v: State) -> State:
         """The same motion of the logarithm."""

@@ -15,7 +15,8 @@ __all__ = ["SPD"]
 
 def _factor(p: Tensor) -> Tensor:
     """L with p = L L^T; any such factor serves where formulas have the square root of p."""
-    return torch.linalg.cholesky_ex(p).L  # without the check, which waits for the device
+    factor, failed = torch.linalg.cholesky_ex(p)  # unlike cholesky, this does not wait for the device to raise
+    return torch.where(failed[..., None, None] == 0, factor, math.nan)
 
 
 def _whiten(factor: Tensor, u: Tensor) -> Tensor:
