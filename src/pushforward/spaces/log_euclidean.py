@@ -8,7 +8,7 @@ from torch import Tensor
 
 from pushforward.core import Gen, State, align, leaves, like, map_state, require
 from pushforward.spaces._radial import root, rows
-from pushforward.spaces._symmetric import above, dexp, dlog, expm, logm, normal, quotient, sym, triangle
+from pushforward.spaces._symmetric import above, dexp, dlog, expm, logm, motion, normal, quotient, sym, triangle
 
 __all__ = ["LogEuclidean"]
 
@@ -125,3 +125,7 @@ class LogEuclidean:
     def features(self, x: State) -> State:
         """Orthonormal coordinates of log x, `[B, *E, m (m + 1) / 2]`."""
         return map_state(lambda p: triangle(logm(p)), x)
+
+    def motion(self, x: State, out: State) -> State:
+        """What a network says, the motion of `features`, as a tangent vector at x; matrices are symmetrised."""
+        return map_state(motion, x, out)
