@@ -7,20 +7,39 @@ from pushforward.spaces.ball import Ball
 from pushforward.spaces.box import Box, TruncatedNormal
 from pushforward.spaces.domain import Domain
 from pushforward.spaces.euclidean import Euclidean
+from pushforward.spaces.igso3 import IGSO3
+from pushforward.spaces.log_euclidean import LogEuclidean
+from pushforward.spaces.lorentz import Lorentz
 from pushforward.spaces.normal_noise import has_normal_noise, noise_of
+from pushforward.spaces.poincare import Poincare
 from pushforward.spaces.polytope import Polytope, half_space
+from pushforward.spaces.product import SE3, Product
 from pushforward.spaces.pull_back import pull_back
 from pushforward.spaces.simplex import Simplex
+from pushforward.spaces.so3 import SO3
+from pushforward.spaces.spd import SPD
+from pushforward.spaces.sphere import Sphere
 from pushforward.spaces.student_t import StudentT
+from pushforward.spaces.torus import Torus
 
 __all__ = [
+    "IGSO3",
+    "SE3",
+    "SO3",
+    "SPD",
     "Ball",
     "Box",
     "Domain",
     "Euclidean",
+    "LogEuclidean",
+    "Lorentz",
+    "Poincare",
     "Polytope",
+    "Product",
     "Simplex",
+    "Sphere",
     "StudentT",
+    "Torus",
     "TruncatedNormal",
     "half_space",
     "has_normal_noise",
