@@ -41,6 +41,7 @@ from pushforward.data.transforms import (
     Standardise,
     Transform,
     describe_transform,
+    model_shape,
     rebuild_transform,
 )
 
@@ -89,6 +90,7 @@ __all__ = [
     "Transform",
     "describe_transform",
     "loaders",
+    "model_shape",
     "random_split",
     "rebuild_transform",
     "toys",

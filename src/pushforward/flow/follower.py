@@ -1,8 +1,8 @@
 """Follows a learned field, in model units."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -30,6 +30,7 @@ from pushforward.couplings.learned import Gaussian
 from pushforward.flow.start_law import StartLaw
 from pushforward.inference import log_prob
 from pushforward.solvers import Heun, Jump, Solution, Stochastic, draws_noise, solve
+from pushforward.spaces import Domain, Euclidean
 
 __all__ = ["Follower"]
 
@@ -108,6 +109,9 @@ class Follower:
     ) -> Tensor:
         """Log-density `[N]` of data `x` `[N, *E]`, in nats."""
         times, method = self._times(self.field, steps, x).flip(0), self._solver(solver, draws=False, back=True)
+        if isinstance(self.config.path.space, Domain):
+            # the density of the flow itself, which needs no walls; and log p, which is followed beside x, has none
+            method = replace(cast(Any, method), space=Euclidean())
         numbers = x[0].numel()
         found: list[Tensor] = []
         for rows, given in _blocks(
@@ -188,6 +192,8 @@ class Follower:
             x1 = path.estimate(v, x, t).x1
         else:
             x1 = map_state(lambda p, u: p + like(align(1 - t, u) * u, p), x, v)
+        if isinstance(path.space, Domain):
+            x1 = path.space.project(x1)  # a network's guess need not be inside
         times = torch.cat([times, times.new_ones(1)])
         xs = None if xs is None else map_state(lambda way, end: torch.cat([way, end[None]]), xs, x1)
         return Solution(x1, times, xs, solution.nfe + 1)

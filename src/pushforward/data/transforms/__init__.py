@@ -5,7 +5,7 @@ with the model is no transform.
 """
 
 from pushforward.data.transforms.affine_map import AffineMap
-from pushforward.data.transforms.base import Transform
+from pushforward.data.transforms.base import Transform, model_shape
 from pushforward.data.transforms.bounded import Bounded
 from pushforward.data.transforms.clip import Clip
 from pushforward.data.transforms.compose import Compose
@@ -36,5 +36,6 @@ __all__ = [
     "Standardise",
     "Transform",
     "describe_transform",
+    "model_shape",
     "rebuild_transform",
 ]
