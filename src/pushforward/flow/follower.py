@@ -1,8 +1,8 @@
 """Follows a learned field, in model units."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import Any, cast
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -30,7 +30,7 @@ from pushforward.couplings.learned import Gaussian
 from pushforward.flow.start_law import StartLaw
 from pushforward.inference import log_prob
 from pushforward.solvers import Heun, Jump, Solution, Stochastic, draws_noise, solve
-from pushforward.spaces import Domain, Euclidean
+from pushforward.spaces import Domain
 
 __all__ = ["Follower"]
 
@@ -109,9 +109,6 @@ class Follower:
     ) -> Tensor:
         """Log-density `[N]` of data `x` `[N, *E]`, in nats."""
         times, method = self._times(self.field, steps, x).flip(0), self._solver(solver, draws=False, back=True)
-        if isinstance(self.config.path.space, Domain):
-            # the density of the flow itself, which needs no walls; and log p, which is followed beside x, has none
-            method = replace(cast(Any, method), space=Euclidean())
         numbers = x[0].numel()
         found: list[Tensor] = []
         for rows, given in _blocks(
