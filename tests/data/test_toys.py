@@ -11,6 +11,8 @@ from scipy.stats import chi2, ks_2samp
 
 from pushforward.core import Incompatible, InvalidInput, generator_from
 from pushforward.data import (
+    BallMixture,
+    BoxFaces,
     Checkerboard,
     Components,
     Distribution,
@@ -21,12 +23,17 @@ from pushforward.data import (
     Labelled,
     Moons,
     Pinwheel,
+    PolytopeMixture,
     Rings,
     SCurve,
     Spirals,
 )
 
 TOYS = [
+    BallMixture(dim=2),
+    BoxFaces(),
+    BoxFaces(share=0.3, std=0.5),
+    PolytopeMixture(dim=2, faces=9),
     Checkerboard(),
     Checkerboard(cells=2, side=0.5),
     EightGaussians(),
@@ -42,6 +49,7 @@ TOYS = [
 ]
 # with half the side of a square around 0 that holds all but about 1e-6 of the mass
 DENSITIES = [
+    (BoxFaces(std=0.3), 1.0),
     (Checkerboard(), 4.5),
     (Checkerboard(cells=2, side=0.5), 0.7),
     (EightGaussians(), 8.0),
@@ -275,3 +283,25 @@ def test_eight_gaussians_are_torchcfm_s(monkeypatch):
 def test_bad_arguments_are_refused(build):
     with pytest.raises(InvalidInput, match=r"expected|needs|want"):
         build()
+
+
+@pytest.mark.parametrize("law", [BoxFaces(3), PolytopeMixture(), BallMixture()], ids=lambda law: type(law).__name__)
+def test_constrained_mixtures_are_inside_and_press_at_the_walls(law):
+    x = law.sample(4000, generator=generator_from(0))
+    assert law.space.contains(x).all()
+    # moved outwards by a tenth of its size the domain loses a good part of them
+    assert law.space.contains(1.1 * x).double().mean() < 0.95
+
+
+def test_the_polytope_of_the_mixture_holds_the_ball_it_promises():
+    space = PolytopeMixture().space
+    assert space.radius == pytest.approx(2.0)
+    assert len(space.normals) == 30
+    # bounded: far steps in any direction meet a face
+    far = 1e3 * torch.nn.functional.normalize(torch.randn(2000, 10, generator=generator_from(0)), dim=1)
+    assert not space.contains(far).any()
+
+
+def test_draws_that_stay_outside_are_no_draws():
+    with pytest.raises(InvalidInput, match="stayed outside after"):
+        PolytopeMixture(variance=1e4).sample(10, generator=generator_from(0))

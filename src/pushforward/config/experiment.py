@@ -111,7 +111,7 @@ class Experiment:
         data = self.dataset
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.config.seed)
-            return self.config.net_for(data.shape, data.classes, data.features)
+            return self.config.net_for(data.model_shape, data.classes, data.features)
 
     def objective(self) -> Objective:
         """What is minimised. One with weights of its own is new, as the net is.
@@ -121,7 +121,7 @@ class Experiment:
             jumps of a map that is not learned.
         """
         data = self.dataset
-        found = self.config.objective_for(data.shape, data.classes, data.features)
+        found = self.config.objective_for(data.model_shape, data.classes, data.features)
         _require_null(self.config.sampling.guidance, found)
         plain = data.source is None and isinstance(self.config.coupling, Independent)
         require(

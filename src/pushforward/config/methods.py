@@ -151,6 +151,25 @@ METHODS: tuple[Method, ...] = (
         tests=("tests/spaces/test_domains.py",),
     ),
     Method(
+        id="mirror_flow_matching",
+        family="path",
+        room="data",
+        paper="Mirror Flow Matching with Heavy-Tailed Priors for Generative Modeling on Convex Domains, "
+        "https://arxiv.org/abs/2510.08929",
+        summary="Gradients of regularised barriers take box, polytope and ball to flat space, for flows from StudentT",
+        names=("MirrorBox", "MirrorPolytope", "MirrorBall"),
+        tests=("tests/data/test_domain_transforms.py", "tests/data/test_transforms.py", "tests/flow/test_domains.py"),
+    ),
+    Method(
+        id="bijector_box_positive",
+        family="path",
+        room="data",
+        paper="Density estimation using Real NVP, https://arxiv.org/abs/1605.08803",
+        summary="Logarithm, softplus, logit and log-ratios take positive data, boxes and the simplex to flat space",
+        names=("Positive", "Bounded", "SimplexLogRatio"),
+        tests=("tests/data/test_domain_transforms.py", "tests/data/test_transforms.py", "tests/flow/test_domains.py"),
+    ),
+    Method(
         id="diff2flow",
         family="path",
         room="fields.adapters",

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 from functools import cached_property
 from numbers import Integral, Real
 from pathlib import Path as File
-from typing import Any
+from typing import Any, cast
 
 import torch
 import yaml
@@ -38,6 +38,7 @@ from pushforward.objectives import FlowMatching
 from pushforward.paths import Affine
 from pushforward.solvers import Heun, Jump, Stochastic, draws_noise
 from pushforward.solvers.grids import Grid, Uniform
+from pushforward.spaces import Euclidean
 from pushforward.training import Training
 
 __all__ = [
@@ -212,10 +213,10 @@ class Config:
         return (solver.part if isinstance(solver, Partial) else type(solver)) is Jump
 
     def followed_by(self, solver: Solver | Partial | str) -> Solver:
-        """A solver, on this path if it steps in a path's coefficients.
+        """A solver on the space of this path, and on the path itself if it steps in a path's coefficients.
 
-        Raises: `Incompatible` for one that was built on another path, and for one that churns noise where noise and
-            data are not independent.
+        Raises: `Incompatible` for one that was built on another path or moves on another space, and for one that churns
+            noise where noise and data are not independent.
         """
         found = named_solver(solver, "solver")
         found = found(path=self.path) if isinstance(found, Partial) else found
@@ -225,9 +226,23 @@ class Config:
             f"{type(found).__name__} was built on {own}, but path is {self.path}; give one of the two",
             Incompatible,
         )
+        found = self._moving(found)
         if draws_noise(found) and not isinstance(found, Stochastic):
             self._require_independent(type(found).__name__)
         return found
+
+    def _moving(self, solver: Solver) -> Solver:
+        """The solver, moving on the space of the path where it was told no other than the usual one."""
+        space, given = getattr(self.path, "space", None), getattr(solver, "space", None)
+        if space is None or isinstance(space, Euclidean):
+            return solver
+        require(
+            given == space or isinstance(given, Euclidean),
+            f"states move on {space}, and {type(solver).__name__} "
+            + ("knows flat space only; use Euler" if given is None else f"on {given}; give both the same space"),
+            Incompatible,
+        )
+        return solver if given == space else replace(cast(Any, solver), space=space)
 
     def noised(self, field: Field, solver: Stochastic) -> Field:
         """`field` with the noise of `sampling.eps`, for a solver that draws; one that has its own stays as it is.
@@ -405,6 +420,9 @@ def parse(spec: Mapping[str, Any]) -> Config:
         if sampling.get("solver") is not None:
             parts["solver"] = named_solver(sampling["solver"], "sampling.solver")
         late["sampling"] = replace(build(rest, Sampling, "sampling"), **parts)
+    if spec.get("path") is not None:  # with the rest, at once: on some paths the usual solver makes no sense
+        path = spec.pop("path")
+        late["path"] = path if isinstance(path, Path) else build(path, Path, "path")
     given = {key: value for key, value in spec.items() if key not in slots}
     return replace(build(given, Config, ""), **late)
 

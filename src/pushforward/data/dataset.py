@@ -10,7 +10,7 @@ from torch import Tensor
 from pushforward.core import Incompatible, InvalidInput, State, generator_from, require
 from pushforward.data.batches import Batches
 from pushforward.data.checks import require_fraction
-from pushforward.data.transforms import Identity, Transform
+from pushforward.data.transforms import Identity, Transform, model_shape
 
 __all__ = ["Dataset", "Loader", "Shape", "random_split"]
 
@@ -73,6 +73,11 @@ class Dataset:
                     "train has labels but classes is None; say how many there are",
                     Incompatible,
                 )
+
+    @property
+    def model_shape(self) -> Shape:
+        """Event shape in model units."""
+        return model_shape(self.transform, self.shape) if isinstance(self.shape, tuple) else self.shape or ()
 
     def held_out(self) -> Batches:
         """The rows to be judged by.

@@ -290,7 +290,7 @@ class Flow(BaseEstimator):
     def source(self, n: int, *, generator: Gen = None) -> Tensor:
         """`n` source rows in model units: noise, or rows of the source that was learned from."""
         frame = self._fitted()
-        like = torch.empty(n, *frame.shape, dtype=next(self.net_.parameters()).dtype, device=self.device)
+        like = torch.empty(n, *frame.model_shape, dtype=next(self.net_.parameters()).dtype, device=self.device)
         if not frame.source:
             noise = self.config_.path.space.noise(like, generator=generator)
             assert isinstance(noise, Tensor)
@@ -392,19 +392,18 @@ class Flow(BaseEstimator):
         Returns: Rows `[N, *E]` at the other end, in its units.
         """
         frame = self._fitted()
-        rows = self._rows(x0)
-        found = self.condition(cond, len(rows))
         units, inward, outward = frame.transform, reverse or frame.source, not reverse or frame.source
+        rows = self._rows(x0, frame.shape if inward else frame.model_shape)
+        found = self.condition(cond, len(rows))
         x = units.forward(rows) if inward else rows
         steps = _steps(steps)
         x = self._follow(x, found, steps=steps, solver=solver, guidance=guidance, reverse=reverse).x
         return units.inverse(x) if outward else x  # pyright: ignore[reportArgumentType, reportReturnType]
 
-    def _rows(self, x: Array) -> Tensor:
-        frame = self._fitted()
+    def _rows(self, x: Array, expected: tuple[int, ...]) -> Tensor:
         rows = _floating(x, "x").to(self.device, next(self.net_.parameters()).dtype)
         shape = list(rows.shape[1:])
-        require(shape == list(frame.shape), f"rows have shape {shape}, expected {list(frame.shape)} as in training")
+        require(shape == list(expected), f"rows have shape {shape}, expected {list(expected)} as in training")
         require(bool(torch.isfinite(rows).all()), "rows have entries that are not finite; drop or fill them")
         return rows
 
@@ -435,7 +434,7 @@ class Flow(BaseEstimator):
         require(
             not frame.source, "this flow starts from data, whose density is unknown; log_prob needs a flow from noise"
         )
-        rows = self._rows(x)
+        rows = self._rows(x, frame.shape)
         generator = self._generator(generator, "log_prob")
         state = generator.get_state()
         y = frame.transform.forward(rows, generator=generator)
@@ -473,8 +472,8 @@ class Flow(BaseEstimator):
         config = flow._configure()
         if not isinstance(config.net, Partial):
             raise InvalidInput(f"{place / 'config.yaml'} names no net; restore the file that train wrote")
-        net = config.net_for(frame.shape, frame.classes, frame.features)
-        objective = config.objective_for(frame.shape, frame.classes, frame.features)
+        net = config.net_for(frame.model_shape, frame.classes, frame.features)
+        objective = config.objective_for(frame.model_shape, frame.classes, frame.features)
         load_model(place / "model.safetensors", net, objective, frame)
         flow._adopt(config, frame, net, objective)
         return flow

@@ -30,6 +30,7 @@ from pushforward.couplings.learned import Gaussian
 from pushforward.flow.start_law import StartLaw
 from pushforward.inference import log_prob
 from pushforward.solvers import Heun, Jump, Solution, Stochastic, draws_noise, solve
+from pushforward.spaces import Domain
 
 __all__ = ["Follower"]
 
@@ -188,6 +189,8 @@ class Follower:
             x1 = path.estimate(v, x, t).x1
         else:
             x1 = map_state(lambda p, u: p + like(align(1 - t, u) * u, p), x, v)
+        if isinstance(path.space, Domain):
+            x1 = path.space.project(x1)  # a network's guess need not be inside
         times = torch.cat([times, times.new_ones(1)])
         xs = None if xs is None else map_state(lambda way, end: torch.cat([way, end[None]]), xs, x1)
         return Solution(x1, times, xs, solution.nfe + 1)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from pushforward.core import Cond, InvalidInput, require
-from pushforward.data import Dataset, Identity, Transform, describe_transform, rebuild_transform
+from pushforward.data import Dataset, Identity, Transform, describe_transform, model_shape, rebuild_transform
 
 __all__ = ["Frame"]
 
@@ -37,6 +37,11 @@ class Frame:
     name: str = ""
     columns: tuple[str, ...] | None = None
     class_names: tuple[str, ...] | None = None
+
+    @property
+    def model_shape(self) -> tuple[int, ...]:
+        """Event shape in model units."""
+        return model_shape(self.transform, self.shape)
 
     @classmethod
     def of(cls, data: Dataset) -> "Frame":

@@ -9,7 +9,7 @@ from torch import Tensor
 from pushforward.config import start
 from pushforward.core import Path, State, broadcast_time, leaves
 from pushforward.couplings.learned import Gaussian
-from pushforward.spaces import Euclidean
+from pushforward.spaces import Domain, Euclidean
 
 __all__ = ["StartLaw"]
 
@@ -22,7 +22,8 @@ class StartLaw:
 
     A learned source is noise moved by `law`, whose volume is taken off, too. At t = 0 of most schedules sigma is 1.
     What the data adds there (alpha_0 > 0 on diffusion schedules) is neglected, as it is by the sampler, whose density
-    this is the start of; `inference.Extrapolated` counts it in.
+    this is the start of; `inference.Extrapolated` counts it in. On a convex domain, what errors carried through a wall
+    counts as if it were at it.
 
     Args:
         path: Of the flow.
@@ -37,7 +38,7 @@ class StartLaw:
     def log_prob(self, x: State) -> Tensor:
         """Log-density `[B]`, in nats."""
         space = self.path.space
-        assert isinstance(space, Euclidean)
+        assert isinstance(space, (Domain, Euclidean))
         first = leaves(x)[0]
         t = broadcast_time(self.time, x)
         one = torch.ones((len(t), 1), dtype=first.dtype, device=first.device)
@@ -45,5 +46,7 @@ class StartLaw:
         assert isinstance(scale, Tensor)
         d = sum(math.prod(leaf.shape[1:]) for leaf in leaves(x))
         noise = start(self.path, x, t, law=self.law, back=True)
+        if isinstance(space, Domain):
+            noise = space.project(noise)
         volume = d * scale[:, 0].log()
         return space.noise_log_prob(noise) - (volume if self.law is None else volume + self.law.log_volume())

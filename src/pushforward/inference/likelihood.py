@@ -26,7 +26,7 @@ from pushforward.core import (
 )
 from pushforward.inference.transport import Times, directed
 from pushforward.solvers import solve
-from pushforward.spaces import Euclidean, Product, is_curved
+from pushforward.spaces import Domain, Euclidean, Product, is_curved
 
 __all__ = ["Likelihood", "likelihood", "log_prob", "sample_with_log_prob"]
 
@@ -122,6 +122,8 @@ def _follow(
 def _on(solver: Any, space: Space | None) -> tuple[Any, Manifold | None]:
     """The solver for (x, log p) with x in `space`, or else in its own; and that space where it is curved."""
     space = getattr(solver, "space", None) if space is None else space
+    if isinstance(space, Domain) and is_dataclass(solver) and hasattr(solver, "space"):
+        return replace(cast(Any, solver), space=Euclidean()), None  # of the flow without walls: log p has none
     if not isinstance(space, Manifold) or not is_curved(space):
         return solver, None
     require(
@@ -175,7 +177,8 @@ def log_prob(
         divergence: "exact" (about one evaluation per coordinate), "hutchinson" (one random probe, kept along the way:
             log p is unbiased, p is not), or a `core.Divergence` such as `Hutchinson(count=16)` or `HutchPlusPlus()`.
         cond: Condition of every row.
-        space: Where `x` lives; None takes the solver's own. Densities on a manifold are against its Riemannian volume.
+        space: Where `x` lives; None takes the solver's own. Densities on a manifold are against its Riemannian volume;
+            on a convex domain they are those of the flow without its walls.
         generator: Draws the probes.
 
     Returns: `[B]`.

@@ -48,7 +48,7 @@ class Ball(Domain):
 
     def _radial(self, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """r `[..., 1]`, f(r), and the sign of f'."""
-        r, wall = _norm(y), self._wall(y)
+        r, wall = length(y), self._wall(y)
         phase = (r + wall).remainder(4 * wall)
         folded = torch.where(r <= wall, r, (wall - (phase - 2 * wall).abs()).clamp(-wall, wall))
         return r, folded, torch.where((r <= wall) | (phase < 2 * wall), 1.0, -1.0).to(y.dtype)
@@ -67,8 +67,8 @@ class Ball(Domain):
         return torch.where(r == folded, v, sign * along + across * (v - along))
 
     def _nearest(self, y: Tensor) -> Tensor:
-        r, wall = _norm(y), self._wall(y)
-        return torch.where(r <= self.radius, y, y / r.clamp_min(wall) * wall)
+        r, wall = length(y), self._wall(y)
+        return torch.where(r <= wall, y, y / r.clamp_min(wall) * wall)
 
     def _draw(self, shaped: Tensor, generator: Gen) -> Tensor:
         z = randn(shaped.shape, shaped.to(time_dtype(shaped)), generator=generator)
@@ -80,10 +80,10 @@ class Ball(Domain):
         return torch.where(self._inside(x), torch.full_like(x[..., 0], density), -math.inf)
 
     def _inside(self, x: Tensor) -> Tensor:
-        return _norm(x)[..., 0] <= self.radius
+        return length(x)[..., 0] <= self.radius
 
 
-def _norm(y: Tensor) -> Tensor:
+def length(y: Tensor) -> Tensor:
     """|y| `[..., 1]`, without overflow for steps of any size."""
     size = y.abs().amax(-1, keepdim=True).clamp_min(torch.finfo(y.dtype).tiny)
     return size * (y / size).norm(dim=-1, keepdim=True)

@@ -125,7 +125,7 @@ class Polytope(Domain):
         depth, face = self.depths(y).max(-1)
         return depth, a[face]
 
-    def _drawn_in(self, y: Tensor) -> Tensor:
+    def draw_in(self, y: Tensor) -> Tensor:
         """What is outside, drawn towards the centre until it is inside."""
         _, _, centre = self._walls(y)
         ahead, room = y - centre, -self.depths(centre.expand(1, -1))[0] - self._slack(y)
@@ -134,7 +134,7 @@ class Polytope(Domain):
         return torch.where((ratio < 1)[..., None], centre + ratio[..., None] * ahead, y)
 
     def _fold(self, y: Tensor) -> Tensor:
-        return self._drawn_in(reflect(y, self._worst, self.reflections)[0])
+        return self.draw_in(reflect(y, self._worst, self.reflections)[0])
 
     def _unfold(self, y: Tensor, v: Tensor) -> Tensor:
         return unreflect(v, reflect(y, self._worst, self.reflections)[1])
@@ -157,7 +157,7 @@ class Polytope(Domain):
             ahead = torch.where(uphill, new, new + (momentum - 1) / later * (new - m))
             m, momentum = new, later
         outside = (depth > 0).any(-1, keepdim=True)
-        return torch.where(outside, self._drawn_in(y - m @ a), y)
+        return torch.where(outside, self.draw_in(y - m @ a), y)
 
     def _draw(self, shaped: Tensor, generator: Gen) -> Tensor:
         _, _, centre = self._walls(shaped)

@@ -60,7 +60,10 @@ class Simplex(Domain):
 
     def _fold(self, y: Tensor) -> Tensor:
         folded, _ = reflect(y, self._worst, self.reflections)
-        return torch.where((y >= 0).all(-1, keepdim=True), y, self._nearest(folded))
+        off = (y.sum(-1, keepdim=True) - 1) / y.shape[-1]
+        # rounding errors of thousands of steps do not add up; what is exact to rounding is left alone, to the bit
+        kept = torch.where(off.abs() > torch.finfo(y.dtype).eps, (y - off).clamp_min(0), y)
+        return torch.where((y >= 0).all(-1, keepdim=True), kept, self._nearest(folded))
 
     def _unfold(self, y: Tensor, v: Tensor) -> Tensor:
         return unreflect(v, reflect(y, self._worst, self.reflections)[1])

@@ -4,6 +4,7 @@ Their marginal paths, scores and flow maps are not here; distributions that know
 """
 
 from pushforward.data.toys.checkerboard import Checkerboard
+from pushforward.data.toys.constrained import BallMixture, BoxFaces, PolytopeMixture
 from pushforward.data.toys.eight_gaussians import EightGaussians
 from pushforward.data.toys.funnel import Funnel
 from pushforward.data.toys.gaussian import Gaussian
@@ -16,6 +17,8 @@ from pushforward.data.toys.s_curve import SCurve
 from pushforward.data.toys.spirals import Spirals
 
 __all__ = [
+    "BallMixture",
+    "BoxFaces",
     "Checkerboard",
     "Components",
     "EightGaussians",
@@ -25,6 +28,7 @@ __all__ = [
     "Labelled",
     "Moons",
     "Pinwheel",
+    "PolytopeMixture",
     "Rings",
     "SCurve",
     "Spirals",

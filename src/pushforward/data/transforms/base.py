@@ -6,7 +6,7 @@ from torch import Tensor
 
 from pushforward.core import Gen
 
-__all__ = ["Transform"]
+__all__ = ["Transform", "model_shape"]
 
 
 @runtime_checkable
@@ -15,7 +15,8 @@ class Transform(Protocol):
 
     Members are `nn.Module`s, so that `.to(device)` and `state_dict` reach the tensors of those that have any. Their
     constructor's arguments are attributes of the same name: numbers, buffers or other transforms and nothing else, so
-    `describe_transform` and `state_dict` hold all that it takes to undo them without the data.
+    `describe_transform` and `state_dict` hold all that it takes to undo them without the data. One that changes the
+    event shape (`SimplexLogRatio`) has a `model_shape(shape)`.
     """
 
     def forward(self, x: Tensor, *, generator: Gen = None) -> Tensor:
@@ -33,3 +34,14 @@ class Transform(Protocol):
         (`Dequantise` before `Logit`), a generator in the state that `forward` met gives the same noise.
         """
         ...
+
+
+def model_shape(transform: Transform, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The event shape in model units, of rows whose event shape in data units is `shape`.
+
+    Example:
+        >>> model_shape(pf.data.SimplexLogRatio(), (4,)), model_shape(pf.data.Identity(), (4,))
+        ((3,), (4,))
+    """
+    changed = getattr(transform, "model_shape", None)
+    return shape if changed is None else changed(shape)

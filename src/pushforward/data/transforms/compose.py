@@ -7,7 +7,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from pushforward.core import Gen, require
-from pushforward.data.transforms.base import Transform
+from pushforward.data.transforms.base import Transform, model_shape
 
 __all__ = ["Compose"]
 
@@ -36,13 +36,19 @@ class Compose(nn.Module):
     def _sequence(self) -> list[Transform]:
         return cast(list[Transform], list(self.parts))
 
-    def forward(self, x: Shaped[Tensor, "b *e"], *, generator: Gen = None) -> Float[Tensor, "b *e"]:
+    def model_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The event shape that the last part gives."""
+        for part in self._sequence():
+            shape = model_shape(part, shape)
+        return shape
+
+    def forward(self, x: Shaped[Tensor, "b *e"], *, generator: Gen = None) -> Float[Tensor, "b *f"]:
         """All parts in order."""
         for part in self._sequence():
             x = part.forward(x, generator=generator)
         return x
 
-    def inverse(self, y: Float[Tensor, "b *e"]) -> Float[Tensor, "b *e"]:
+    def inverse(self, y: Float[Tensor, "b *f"]) -> Float[Tensor, "b *e"]:
         """All inverses in reverse order."""
         for part in reversed(self._sequence()):
             y = part.inverse(y)
