@@ -6,5 +6,6 @@ A space knows no paths, networks or solvers; anything that needs time or learnin
 from pushforward.spaces.euclidean import Euclidean
 from pushforward.spaces.pull_back import pull_back
 from pushforward.spaces.student_t import StudentT
+from pushforward.spaces.tokens import Tokens
 
-__all__ = ["Euclidean", "StudentT", "pull_back"]
+__all__ = ["Euclidean", "StudentT", "Tokens", "pull_back"]
