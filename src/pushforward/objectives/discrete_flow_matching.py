@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+import torch
 from torch import Tensor, nn
 
 from pushforward.core import (
@@ -82,9 +83,9 @@ class DiscreteFlowMatching:
             f"{type(self.head).__name__} on {type(self.path).__name__}; use FlowMatching(path, head)",
             Incompatible,
         )
-        last = float(getattr(self.times, "high", 0.0))
+        last = self.times.quantile(torch.ones(1, dtype=torch.float64))
         require(
-            last < 1,
+            bool(last < 1),
             "the weight of the bound diverges at t = 1; let the times end before it, as Uniform(0.0, 0.999)",
             Incompatible,
         )
