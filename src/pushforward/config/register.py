@@ -36,11 +36,13 @@ def _is_protocol(part: type) -> bool:
 SOLVERS = (
     "AdamsBashforth",
     "AdamsBashforthMoulton",
+    "Corrected",
     "DDIM",
     "DPMSolverPP",
     "Dopri5",
     "Euler",
     "EulerMaruyama",
+    "ExactJump",
     "Heun",
     "Jump",
     "Midpoint",
@@ -49,10 +51,15 @@ SOLVERS = (
     "StochasticHeun",
     "Tsit5",
     "UniPC",
+    "Unmask",
 )
 # the source of DataDependent is a function, which no configuration can hold; Chain couples more than two, the pairs of
 # Symmetrical are mappings, and Truncated is for the pairs of a trained flow, which are made in Python
 NO_COUPLINGS = ("Chain", "DataDependent", "Symmetrical", "Truncated")
+
+
+# the parts of a Product, and so SE3's, are named in Python
+SPACES = ("SO3", "SPD", "Euclidean", "LogEuclidean", "Lorentz", "Poincare", "Sphere", "Tokens", "Torus")
 
 
 OBJECTIVES = (
@@ -60,6 +67,7 @@ OBJECTIVES = (
     "CRectifiedFlow",
     "ConsistencyFM",
     "ConsistencyTraining",
+    "DiscreteFlowMatching",
     "Dispersive",
     "FlowMatching",
     "Joint",
@@ -77,7 +85,7 @@ def kinds() -> Mapping[type, Mapping[str, type]]:
     """Slot (a Protocol or base class) -> the classes that may fill it, by name."""
     return {
         Convex: _named(objectives, "Power", "Quadratic"),
-        Cost: _named(transport, "CosineDistance", "PNorm", "SquaredEuclidean"),
+        Cost: _named(transport, "CosineDistance", "Hamming", "PNorm", "SquaredEuclidean"),
         Coupling: _named(couplings, *(name for name in couplings.__all__ if name not in NO_COUPLINGS)),
         Distribution: _named(data.toys),
         Draw: _named(objectives.times, "Antithetic", "Independent", "Stratified"),
@@ -85,7 +93,17 @@ def kinds() -> Mapping[type, Mapping[str, type]]:
         FieldTerm: _named(objectives, "SecondOrder"),
         Guidance: _named(guidance, "CFGZeroStar", "ClassifierFree"),
         Grid: _named(solvers.grids),
-        Head: _named(fields, "Endpoint", "FlowAndScore", "LatentNoise", "Noise", "Score", "Velocity"),
+        Head: _named(
+            fields,
+            "Endpoint",
+            "FlowAndScore",
+            "LatentNoise",
+            "Logits",
+            "Noise",
+            "Score",
+            "SourceLogits",
+            "Velocity",
+        ),
         Latent: _named(paths.latents),
         LearnedCoupling: _named(couplings, "CARFlow", "CrossFlow", "VariationalNoise"),
         Loader: _named(data.loaders),
@@ -95,11 +113,11 @@ def kinds() -> Mapping[type, Mapping[str, type]]:
         NeuralPath: _named(objectives, "NeuralPath"),
         Intervals: _named(objectives.flow_maps, "Dyadic", "SortedPair", "StartAndGap", "ToEnd", "UniformStart"),
         Objective: _named(objectives, *OBJECTIVES),
-        Path: _named(paths, "Affine"),
+        Path: _named(paths, "Affine", "Mixture"),
         Repulsion: _named(objectives.repulsions),
         Schedule: _named(paths.schedules),
         Solver: _named(solvers, *SOLVERS),
-        Space: _named(spaces, "Euclidean"),
+        Space: _named(spaces, *SPACES),
         TimeLaw: _named(objectives.times, "Beta", "Grid", "Importance", "LogitNormal", "ModeSD3", "UShaped", "Uniform"),
         VelocityEstimate: _named(objectives.flow_maps, "Conditional", "Guided"),  # Teacher needs a model
         Weight: _named(objectives.weights),

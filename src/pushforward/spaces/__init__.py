@@ -4,8 +4,32 @@ A space knows no paths, networks or solvers; anything that needs time or learnin
 """
 
 from pushforward.spaces.euclidean import Euclidean
+from pushforward.spaces.igso3 import IGSO3
+from pushforward.spaces.log_euclidean import LogEuclidean
+from pushforward.spaces.lorentz import Lorentz
+from pushforward.spaces.poincare import Poincare
+from pushforward.spaces.product import SE3, Product
 from pushforward.spaces.pull_back import pull_back
+from pushforward.spaces.so3 import SO3
+from pushforward.spaces.spd import SPD
+from pushforward.spaces.sphere import Sphere
 from pushforward.spaces.student_t import StudentT
 from pushforward.spaces.tokens import Tokens
+from pushforward.spaces.torus import Torus
 
-__all__ = ["Euclidean", "StudentT", "Tokens", "pull_back"]
+__all__ = [
+    "IGSO3",
+    "SE3",
+    "SO3",
+    "SPD",
+    "Euclidean",
+    "LogEuclidean",
+    "Lorentz",
+    "Poincare",
+    "Product",
+    "Sphere",
+    "StudentT",
+    "Tokens",
+    "Torus",
+    "pull_back",
+]
