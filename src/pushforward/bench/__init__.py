@@ -9,6 +9,7 @@ from pushforward.bench.conditional_ot import ConditionalTransport
 from pushforward.bench.couplings import Couplings
 from pushforward.bench.couplings_entropic import CouplingsEntropic
 from pushforward.bench.couplings_exact import ExactCouplings
+from pushforward.bench.discrete import Discrete
 from pushforward.bench.exact_wasserstein import ExactWasserstein
 from pushforward.bench.job import Job, Suite
 from pushforward.bench.outliers import Outliers
@@ -27,6 +28,7 @@ __all__ = [
     "ConditionalTransport",
     "Couplings",
     "CouplingsEntropic",
+    "Discrete",
     "ExactCouplings",
     "ExactWasserstein",
     "Job",

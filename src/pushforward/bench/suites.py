@@ -10,6 +10,7 @@ from pushforward.bench.couplings import Couplings
 from pushforward.bench.couplings_entropic import CouplingsEntropic
 from pushforward.bench.couplings_exact import ExactCouplings
 from pushforward.bench.digits_one_step import DigitsOneStep
+from pushforward.bench.discrete import Discrete
 from pushforward.bench.exact_wasserstein import ExactWasserstein
 from pushforward.bench.few_step import FewStep
 from pushforward.bench.few_step_cost import FewStepCost
@@ -42,6 +43,7 @@ SUITES: dict[str, Budgets] = {
     "c2ot": Budgets(ConditionalTransport(), ConditionalTransport(steps=1000, points=1000, seeds=(0,))),
     "carflow": Budgets(CARFlowLine(), CARFlowLine(steps=500, points=2000, seeds=(0,))),
     "digits_one_step": Budgets(DigitsOneStep(), DigitsOneStep(steps=200, seeds=(0,))),
+    "discrete": Budgets(Discrete(), Discrete(steps=(4, 16), points=500, strata=8, training=20)),
     "few_step_2d": Budgets(FewStep(), FewStep(steps=300, points=1000, seeds=(0,), others=False)),
     "few_step_cost": Budgets(FewStepCost(), FewStepCost(steps=3, turns=1)),
     "learned_couplings": Budgets(LearnedCouplings(), LearnedCouplings(steps=100, seeds=(0,))),

@@ -712,8 +712,8 @@ METHODS: tuple[Method, ...] = (
         family="objective",
         room="objectives",
         paper="Discrete Flow Matching, https://arxiv.org/abs/2407.15595",
-        summary="Tokens that jump from mask, uniform or paired sources to data; cross-entropy or the bound as the loss; "
-        "exact jumps, corrector, temperature and order of unmasking when sampling",
+        summary="Tokens that jump from mask, uniform or paired sources to data; trained by cross-entropy or the bound, "
+        "sampled by exact jumps, with corrector, temperature and order of unmasking",
         names=("DiscreteFlowMatching",),
         tests=(
             "tests/paths/test_mixture.py",
