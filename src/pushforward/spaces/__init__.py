@@ -3,13 +3,19 @@
 A space knows no paths, networks or solvers; anything that needs time or learning belongs in a higher room.
 """
 
+from pushforward.spaces.ball import Ball
+from pushforward.spaces.box import Box, TruncatedNormal
+from pushforward.spaces.domain import Domain
 from pushforward.spaces.euclidean import Euclidean
 from pushforward.spaces.igso3 import IGSO3
 from pushforward.spaces.log_euclidean import LogEuclidean
 from pushforward.spaces.lorentz import Lorentz
+from pushforward.spaces.normal_noise import has_normal_noise, noise_of
 from pushforward.spaces.poincare import Poincare
+from pushforward.spaces.polytope import Polytope, half_space
 from pushforward.spaces.product import SE3, Product
 from pushforward.spaces.pull_back import pull_back
+from pushforward.spaces.simplex import Simplex
 from pushforward.spaces.so3 import SO3
 from pushforward.spaces.spd import SPD
 from pushforward.spaces.sphere import Sphere
@@ -22,14 +28,23 @@ __all__ = [
     "SE3",
     "SO3",
     "SPD",
+    "Ball",
+    "Box",
+    "Domain",
     "Euclidean",
     "LogEuclidean",
     "Lorentz",
     "Poincare",
+    "Polytope",
     "Product",
+    "Simplex",
     "Sphere",
     "StudentT",
     "Tokens",
     "Torus",
+    "TruncatedNormal",
+    "half_space",
+    "has_normal_noise",
+    "noise_of",
     "pull_back",
 ]
