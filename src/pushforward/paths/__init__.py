@@ -7,6 +7,7 @@ from pushforward.paths import curves, latents, schedules
 from pushforward.paths.affine import Affine
 from pushforward.paths.curves import Curve, LearnedCurve, NaturalSpline, Pairwise, Polyline
 from pushforward.paths.latents import Brownian, Constant, SineSquared
+from pushforward.paths.metric_tokens import MetricTokens
 from pushforward.paths.mixture import Mixture
 from pushforward.paths.multi_affine import MultiAffine, blend
 from pushforward.paths.rescheduled import Rescheduled
@@ -35,6 +36,7 @@ __all__ = [
     "KineticOptimal",
     "LearnedCurve",
     "LinearVP",
+    "MetricTokens",
     "Mirror",
     "Mixture",
     "MultiAffine",
