@@ -6,10 +6,19 @@ import torch
 from pushforward.core import Incompatible, InvalidInput, Pairs, Path
 from pushforward.fields import Categorical
 from pushforward.oracles import TokenLaw
-from pushforward.paths import CondOT, Cosine, KineticOptimal, LinearVP, Mixture, Polynomial, VarianceExploding
+from pushforward.paths import (
+    CondOT,
+    Cosine,
+    CosineSpeed,
+    KineticOptimal,
+    LinearVP,
+    Mixture,
+    Polynomial,
+    VarianceExploding,
+)
 from pushforward.spaces import Euclidean, Tokens
 
-SCHEDULES = [CondOT(), Polynomial(2), Polynomial(3), Cosine(), LinearVP()]
+SCHEDULES = [CondOT(), Polynomial(2), Polynomial(3), Cosine(), CosineSpeed(), LinearVP()]
 SPACES = [Tokens(3), Tokens(3, mask=True)]
 each = pytest.mark.parametrize("path", [Mixture(space, s) for space in SPACES for s in SCHEDULES], ids=str)
 TABLE = torch.tensor([[0.30, 0.02, 0.10], [0.05, 0.08, 0.15], [0.15, 0.12, 0.03]], dtype=torch.float64)

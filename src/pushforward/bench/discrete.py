@@ -51,8 +51,8 @@ class Discrete:
 
     steps: tuple[int, ...] = (4, 8, 16, 32, 64, 128)
     points: int = 4000
-    strata: int = 32
-    training: int = 3000
+    strata: int = 16
+    training: int = 2000
     seed: int = 0
 
     def measure(self, job: Job) -> Iterator[list[Result]]:

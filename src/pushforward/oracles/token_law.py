@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from pushforward.core import Gen, categorical, require
+from pushforward.core import Gen, rand, require
 from pushforward.oracles.algebra import Values, to_tensor
 from pushforward.oracles.token_along import TokenAlong, TokenPath
 
@@ -63,7 +63,8 @@ class TokenLaw(nn.Module):
 
     def sample(self, n: int, *, generator: Gen = None) -> Int[Tensor, "n positions"]:
         """`n` draws."""
-        flat = categorical(self.table.flatten().expand(n, -1), generator=generator)
+        heights = self.table.flatten().double().cumsum(0)  # one for all rows, unlike in `core.categorical`
+        flat = torch.searchsorted(heights, heights[-1] * (1.0 - rand((n,), heights, generator=generator)))
         return torch.stack(torch.unravel_index(flat, self.table.shape), 1)
 
     def log_prob(self, x: Int[Tensor, "b positions"]) -> Float[Tensor, " b"]:

@@ -14,6 +14,7 @@ from pushforward.paths.rescheduled import Rescheduled
 from pushforward.paths.schedules import (
     CondOT,
     Cosine,
+    CosineSpeed,
     EncodingDecoding,
     KineticOptimal,
     LinearVP,
@@ -31,6 +32,7 @@ __all__ = [
     "CondOT",
     "Constant",
     "Cosine",
+    "CosineSpeed",
     "Curve",
     "EncodingDecoding",
     "KineticOptimal",

@@ -109,7 +109,11 @@ class Mixture:
         """x_t given both ends."""
         x0, x1 = pairs.x0, pairs.x1
         if not (same_shape(x0, x1) and isinstance(x0, Tensor) and isinstance(x1, Tensor)) or x1.is_floating_point():
-            raise InvalidInput(f"got x0 {shapes(x0)} and x1 {shapes(x1)}, expected int64 symbols of one shape [B, *E]")
+            kinds = [x.dtype if isinstance(x, Tensor) else "a mapping" for x in (x0, x1)]
+            raise InvalidInput(
+                f"got x0 {shapes(x0)} ({kinds[0]}) and x1 {shapes(x1)} ({kinds[1]}), expected int64 symbols of one "
+                "shape [B, *E]; give them as they are, not standardised"
+            )
         moved = rand(x1.shape, t, generator=generator) < align(self.kappa(t)[0], x1)
         return Point(torch.where(moved, x1, x0), t, pairs)
 
