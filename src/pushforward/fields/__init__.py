@@ -15,7 +15,7 @@ from pushforward.fields.flow_and_score import FlowAndScore
 from pushforward.fields.flow_sde import FlowSDE
 from pushforward.fields.latent_noise import LatentNoise
 from pushforward.fields.logits import Logits
-from pushforward.fields.net_field import NetEstimator, NetField, NetScore
+from pushforward.fields.net_field import NetEstimator, NetField, NetScore, check_head, hear
 from pushforward.fields.net_map import NetMap
 from pushforward.fields.noise import Noise
 from pushforward.fields.noise_levels import Memoryless, PowerLaw
@@ -24,6 +24,7 @@ from pushforward.fields.score import Score
 from pushforward.fields.shared import Shared
 from pushforward.fields.source_logits import SourceLogits
 from pushforward.fields.stacked import Stacked, stack
+from pushforward.fields.tangent import Tangent
 from pushforward.fields.transition_kernel import Transition, TransitionKernel
 from pushforward.fields.velocity import Velocity
 
@@ -50,10 +51,13 @@ __all__ = [
     "Shared",
     "SourceLogits",
     "Stacked",
+    "Tangent",
     "Transition",
     "TransitionKernel",
     "Velocity",
     "adapters",
+    "check_head",
     "converted",
+    "hear",
     "stack",
 ]

@@ -6,6 +6,7 @@ A path says where a row is at time t given its ends, and how it moves; it knows 
 from pushforward.paths import curves, latents, schedules
 from pushforward.paths.affine import Affine
 from pushforward.paths.curves import Curve, LearnedCurve, NaturalSpline, Pairwise, Polyline
+from pushforward.paths.geodesic import Geodesic
 from pushforward.paths.latents import Brownian, Constant, SineSquared
 from pushforward.paths.metric_tokens import MetricTokens
 from pushforward.paths.mixture import Mixture
@@ -35,6 +36,7 @@ __all__ = [
     "CosineSpeed",
     "Curve",
     "EncodingDecoding",
+    "Geodesic",
     "KineticOptimal",
     "LearnedCurve",
     "LinearVP",
