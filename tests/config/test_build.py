@@ -81,17 +81,20 @@ def test_every_registered_part_is_a_class_that_its_slot_names():
 NEEDED = {  # what a part cannot do without
     "CFGZeroStar": {"scale": 2.0},
     "ClassifierFree": {"scale": 2.0},
+    "Corrected": {"solver": "ExactJump"},
     "Dispersive": {"objective": "FlowMatching", "repulsion": "InfoNCE", "layer": "rest.1"},
     "ImageFolder": {"path": "images", "size": 8},
     "Interval": {"guidance": {"type": "ClassifierFree", "scale": 2.0}, "low": 0.2, "high": 0.8},
     "Joint": {"coupling": "CARFlow", "objective": "FlowMatching"},
     "KineticOptimal": {"speeds": [0.5, 1.0]},
     "Labelled": {"distribution": "Moons"},
+    "Mixture": {"space": {"type": "Tokens", "vocab": 4}},
     "NeuralFlowDiffusion": {"process": {"type": "NeuralPath", "mean": "MLP", "scale": "MLP"}},
     "NeuralPath": {"mean": "MLP", "scale": "MLP"},
     "Placed": {"times": [0.0, 0.25, 1.0]},
     "Polytope": {"normals": [[1.0], [-1.0]], "bounds": [1.0, 1.0]},
     "Table": {"path": "table.csv"},
+    "Tokens": {"vocab": 4},
     "Trigonometric": {"latent": "Brownian"},
 }
 LATE = ("shape", "classes", "features", "field", "path")

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from pushforward.core import InvalidInput
-from pushforward.transport import CosineDistance, Cost, PNorm, SquaredEuclidean, squared_euclidean
+from pushforward.transport import CosineDistance, Cost, Hamming, PNorm, SquaredEuclidean, squared_euclidean
 
 
 @pytest.mark.parametrize("event", [(), (1,), (2,), (3, 4, 5)])
@@ -108,3 +108,14 @@ def test_the_angle_knows_no_length_and_a_zero_vector_none_but_itself():
     x = torch.tensor([[0.0, 0.0], [1e-30, 0.0], [1e30, 1e30]])
     expected = torch.tensor([[0.0, 1.0, 1.0], [1.0, 0.0, 1 - 0.5**0.5], [1.0, 1 - 0.5**0.5, 0.0]])
     torch.testing.assert_close(CosineDistance()(x, x), expected, rtol=0, atol=2e-7)
+
+
+def test_symbols_cost_the_positions_at_which_they_differ(gen):
+    x, y = torch.randint(4, (6, 2, 3), generator=gen), torch.randint(4, (5, 2, 3), generator=gen)
+    cost = Hamming()(x, y)
+    assert cost.tolist() == [[float((a != b).sum()) for b in y] for a in x]
+    parts = [{"a": z[:, 0], "b": z[:, 1]} for z in (x, y)]
+    assert torch.equal(Hamming()(*parts), cost)
+    for wrong in (x.float(), torch.randint(4, (5, 6), generator=gen)):
+        with pytest.raises(InvalidInput, match="Hamming compares symbols of one shape"):
+            Hamming()(x, wrong)

@@ -10,6 +10,7 @@ from pushforward.bench.couplings import Couplings
 from pushforward.bench.couplings_entropic import CouplingsEntropic
 from pushforward.bench.couplings_exact import ExactCouplings
 from pushforward.bench.domains import Domains
+from pushforward.bench.discrete import Discrete
 from pushforward.bench.exact_wasserstein import ExactWasserstein
 from pushforward.bench.job import Job, Suite
 from pushforward.bench.outliers import Outliers
@@ -29,6 +30,7 @@ __all__ = [
     "Couplings",
     "CouplingsEntropic",
     "Domains",
+    "Discrete",
     "ExactCouplings",
     "ExactWasserstein",
     "Job",

@@ -736,6 +736,31 @@ METHODS: tuple[Method, ...] = (
         tests=("tests/solvers/test_grids.py",),
     ),
     Method(
+        id="discrete_flow_matching",
+        family="objective",
+        room="objectives",
+        paper="Discrete Flow Matching, https://arxiv.org/abs/2407.15595",
+        summary="Tokens that jump from mask, uniform or paired sources to data; trained by cross-entropy or the bound, "
+        "sampled by exact jumps, with corrector, temperature and order of unmasking",
+        names=("DiscreteFlowMatching",),
+        tests=(
+            "tests/paths/test_mixture.py",
+            "tests/solvers/test_tokens.py",
+            "tests/objectives/test_discrete_flow_matching.py",
+            "tests/oracles/test_token_law.py",
+        ),
+    ),
+    Method(
+        id="discrete_elbo",
+        family="likelihood",
+        room="inference",
+        paper="Flow Matching with General Discrete Paths: A Kinetic-Optimal Perspective, "
+        "https://arxiv.org/abs/2412.03487; Discrete Flow Matching, https://arxiv.org/abs/2407.15595",
+        summary="A lower bound of the log-likelihood of tokens, unbiased to the end of time; tight under the mask",
+        names=("elbo",),
+        tests=("tests/inference/test_elbo.py",),
+    ),
+    Method(
         id="guided_flows_cfg",
         family="guidance",
         room="guidance",

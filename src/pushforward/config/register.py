@@ -36,11 +36,13 @@ def _is_protocol(part: type) -> bool:
 SOLVERS = (
     "AdamsBashforth",
     "AdamsBashforthMoulton",
+    "Corrected",
     "DDIM",
     "DPMSolverPP",
     "Dopri5",
     "Euler",
     "EulerMaruyama",
+    "ExactJump",
     "Heun",
     "Jump",
     "Midpoint",
@@ -49,6 +51,7 @@ SOLVERS = (
     "StochasticHeun",
     "Tsit5",
     "UniPC",
+    "Unmask",
 )
 # the source of DataDependent is a function, which no configuration can hold; Chain couples more than two, the pairs of
 # Symmetrical are mappings, and Truncated is for the pairs of a trained flow, which are made in Python
@@ -68,6 +71,7 @@ SPACES = (
     "SPD",
     "Simplex",
     "Sphere",
+    "Tokens",
     "Torus",
 )
 OBJECTIVES = (
@@ -75,6 +79,7 @@ OBJECTIVES = (
     "CRectifiedFlow",
     "ConsistencyFM",
     "ConsistencyTraining",
+    "DiscreteFlowMatching",
     "Dispersive",
     "FlowMatching",
     "Joint",
@@ -92,7 +97,7 @@ def kinds() -> Mapping[type, Mapping[str, type]]:
     """Slot (a Protocol or base class) -> the classes that may fill it, by name."""
     return {
         Convex: _named(objectives, "Power", "Quadratic"),
-        Cost: _named(transport, "CosineDistance", "PNorm", "SquaredEuclidean"),
+        Cost: _named(transport, "CosineDistance", "Hamming", "PNorm", "SquaredEuclidean"),
         Coupling: _named(couplings, *(name for name in couplings.__all__ if name not in NO_COUPLINGS)),
         Distribution: _named(data.toys),
         Draw: _named(objectives.times, "Antithetic", "Independent", "Stratified"),
@@ -100,7 +105,17 @@ def kinds() -> Mapping[type, Mapping[str, type]]:
         FieldTerm: _named(objectives, "SecondOrder"),
         Guidance: _named(guidance, "CFGZeroStar", "ClassifierFree"),
         Grid: _named(solvers.grids),
-        Head: _named(fields, "Endpoint", "FlowAndScore", "LatentNoise", "Noise", "Score", "Velocity"),
+        Head: _named(
+            fields,
+            "Endpoint",
+            "FlowAndScore",
+            "LatentNoise",
+            "Logits",
+            "Noise",
+            "Score",
+            "SourceLogits",
+            "Velocity",
+        ),
         Latent: _named(paths.latents),
         LearnedCoupling: _named(couplings, "CARFlow", "CrossFlow", "VariationalNoise"),
         Loader: _named(data.loaders),
@@ -110,7 +125,7 @@ def kinds() -> Mapping[type, Mapping[str, type]]:
         NeuralPath: _named(objectives, "NeuralPath"),
         Intervals: _named(objectives.flow_maps, "Dyadic", "SortedPair", "StartAndGap", "ToEnd", "UniformStart"),
         Objective: _named(objectives, *OBJECTIVES),
-        Path: _named(paths, "Affine"),
+        Path: _named(paths, "Affine", "Mixture"),
         Repulsion: _named(objectives.repulsions),
         Schedule: _named(paths.schedules),
         Solver: _named(solvers, *SOLVERS),

@@ -26,7 +26,7 @@ from pushforward.core.protocols import (
     at,
     span_of,
 )
-from pushforward.core.random import Gen, generator_from, rand, randn, randn_like, randperm
+from pushforward.core.random import Gen, categorical, generator_from, rand, randn, randn_like, randperm
 from pushforward.core.records import Coeffs, Estimate, Loss, Pairs, Point, Step
 from pushforward.core.state import (
     Cond,
@@ -89,6 +89,7 @@ __all__ = [
     "batch_size",
     "broadcast_time",
     "cat_states",
+    "categorical",
     "dot",
     "drop_condition",
     "dual",

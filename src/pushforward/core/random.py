@@ -9,7 +9,7 @@ from torch import Tensor
 
 from pushforward.core.state import time_dtype
 
-__all__ = ["Gen", "generator_from", "rand", "randn", "randn_like", "randperm"]
+__all__ = ["Gen", "categorical", "generator_from", "rand", "randn", "randn_like", "randperm"]
 
 Gen: TypeAlias = torch.Generator | None
 
@@ -49,3 +49,18 @@ def rand(shape: Sequence[int], like: Tensor, *, generator: Gen = None) -> Tensor
 def randperm(n: int, like: Tensor, *, generator: Gen = None) -> Tensor:
     """A random order of 0 to n - 1 on the device of `like`."""
     return torch.randperm(n, generator=generator, device=_home(like, generator)).to(like.device)
+
+
+def categorical(weights: Tensor, *, generator: Gen = None) -> Tensor:
+    """An index of the last axis for every row of `weights` `[..., V]` >= 0, with chances in proportion; int64 `[...]`.
+
+    By the inverse of the cumulative sums in float64: the chances of rare entries stay what they are (float32 Gumbel
+    noise cuts the tails), and an entry of weight 0 is never drawn. A row of zeros gives 0.
+
+    Example:
+        >>> categorical(torch.tensor([[0.0, 1.0, 0.0], [0.0, 0.0, 2.0]]))
+        tensor([1, 2])
+    """
+    heights = weights.double().cumsum(-1)
+    level = 1.0 - rand(weights.shape[:-1], heights, generator=generator)  # in (0, 1]: never on the first edge
+    return torch.searchsorted(heights, level[..., None] * heights[..., -1:])[..., 0]

@@ -6,6 +6,7 @@ not.
 
 from pushforward.fields import adapters
 from pushforward.fields.accelerated import Accelerated
+from pushforward.fields.categorical import Categorical
 from pushforward.fields.converted import converted
 from pushforward.fields.corner_field import CornerField, Corners
 from pushforward.fields.dirac import Dirac
@@ -13,6 +14,7 @@ from pushforward.fields.endpoint import Endpoint
 from pushforward.fields.flow_and_score import FlowAndScore
 from pushforward.fields.flow_sde import FlowSDE
 from pushforward.fields.latent_noise import LatentNoise
+from pushforward.fields.logits import Logits
 from pushforward.fields.net_field import NetEstimator, NetField, NetScore, check_head, hear
 from pushforward.fields.net_map import NetMap
 from pushforward.fields.noise import Noise
@@ -20,6 +22,7 @@ from pushforward.fields.noise_levels import Memoryless, PowerLaw
 from pushforward.fields.normal import Normal
 from pushforward.fields.score import Score
 from pushforward.fields.shared import Shared
+from pushforward.fields.source_logits import SourceLogits
 from pushforward.fields.stacked import Stacked, stack
 from pushforward.fields.tangent import Tangent
 from pushforward.fields.transition_kernel import Transition, TransitionKernel
@@ -27,6 +30,7 @@ from pushforward.fields.velocity import Velocity
 
 __all__ = [
     "Accelerated",
+    "Categorical",
     "CornerField",
     "Corners",
     "Dirac",
@@ -34,6 +38,7 @@ __all__ = [
     "FlowAndScore",
     "FlowSDE",
     "LatentNoise",
+    "Logits",
     "Memoryless",
     "NetEstimator",
     "NetField",
@@ -44,6 +49,7 @@ __all__ = [
     "PowerLaw",
     "Score",
     "Shared",
+    "SourceLogits",
     "Stacked",
     "Tangent",
     "Transition",

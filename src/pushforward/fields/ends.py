@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from pushforward.core import AffinePath, EndpointPath, Incompatible, Path, State, align, like, map_state, require
+from pushforward.spaces import Tokens
 
 __all__ = [
     "check_latent",
@@ -16,6 +17,7 @@ __all__ = [
     "require_affine",
     "require_endpoint",
     "require_latent",
+    "require_tokens",
 ]
 
 EDGE = 1e-3  # a coefficient below it counts as zero, and so much of time is left out where one vanishes
@@ -84,6 +86,11 @@ def require_endpoint(path: Path, head: str) -> EndpointPath:
     """The path, if its motion follows from the law of x1 given x_t."""
     if not isinstance(path, EndpointPath):
         raise Incompatible(f"{head} needs a path with `drift`, which {type(path).__name__} lacks; use Velocity")
+    require(
+        not isinstance(path.space, Tokens),
+        f"{head} speaks of points that can be averaged, not of the symbols of {path.space}; use Logits",
+        Incompatible,
+    )
     _require_no_latent(path, head)
     return path
 
@@ -93,4 +100,16 @@ def require_affine(path: Path, head: str) -> AffinePath:
     if not isinstance(path, AffinePath):
         raise Incompatible(f"{head} needs an affine path, got {type(path).__name__}; use Velocity")
     _require_no_latent(path, head)
+    return path
+
+
+def require_tokens(path: Path, head: str, *offers: str) -> Any:
+    """The path, if its states are tokens and it has all that is asked of it."""
+    space = getattr(path, "space", None)
+    require(
+        isinstance(space, Tokens) and all(hasattr(path, name) for name in offers),
+        f"{head} says which symbols there are, and needs a path of tokens with {' and '.join(offers)}, as "
+        f"Mixture(Tokens(27)); got {type(path).__name__} on {type(space).__name__}",
+        Incompatible,
+    )
     return path

@@ -8,5 +8,6 @@ from pushforward.guidance.autoguidance import Autoguidance
 from pushforward.guidance.cfg_zero_star import CFGZeroStar
 from pushforward.guidance.classifier_free import ClassifierFree
 from pushforward.guidance.interval import Guidance, Interval
+from pushforward.guidance.tempered import Tempered
 
-__all__ = ["Autoguidance", "CFGZeroStar", "ClassifierFree", "Guidance", "Interval"]
+__all__ = ["Autoguidance", "CFGZeroStar", "ClassifierFree", "Guidance", "Interval", "Tempered"]

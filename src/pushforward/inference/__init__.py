@@ -6,6 +6,7 @@ Everything here drives `solve` and brings no loop of its own. How to step lives 
 
 from pushforward.inference import dequantisation
 from pushforward.inference.bits_per_dim import bits_per_dim, log_bound
+from pushforward.inference.elbo import elbo
 from pushforward.inference.extrapolated import Extrapolated
 from pushforward.inference.gaussian_flow import GaussianFlow
 from pushforward.inference.likelihood import Likelihood, likelihood, log_prob, sample_with_log_prob
@@ -20,6 +21,7 @@ __all__ = [
     "SkipErrors",
     "bits_per_dim",
     "dequantisation",
+    "elbo",
     "likelihood",
     "log_bound",
     "log_prob",

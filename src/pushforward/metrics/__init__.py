@@ -13,10 +13,13 @@ from pushforward.metrics.curvature import curvature
 from pushforward.metrics.directions import Equispaced, Orthogonal, RandomDirections, Sobol
 from pushforward.metrics.energy_distance import energy_distance
 from pushforward.metrics.frechet import frechet
+from pushforward.metrics.kmer_distance import kmer_distance
 from pushforward.metrics.mmd import mmd
 from pushforward.metrics.path_energy import path_energy
+from pushforward.metrics.perplexity import perplexity
 from pushforward.metrics.precision_recall_coverage import PrecisionRecallCoverage, precision_recall_coverage
 from pushforward.metrics.sliced_wasserstein import sliced_wasserstein
+from pushforward.metrics.table_distance import table_kl, table_variation, table_variation_floor
 from pushforward.metrics.wasserstein import wasserstein
 from pushforward.metrics.with_floor import Floored, with_floor
 
@@ -35,10 +38,15 @@ __all__ = [
     "curvature",
     "energy_distance",
     "frechet",
+    "kmer_distance",
     "mmd",
     "path_energy",
+    "perplexity",
     "precision_recall_coverage",
     "sliced_wasserstein",
+    "table_kl",
+    "table_variation",
+    "table_variation_floor",
     "wasserstein",
     "with_floor",
 ]

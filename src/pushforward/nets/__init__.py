@@ -1,5 +1,7 @@
 """Reference networks `net(x, t, cond)` that answer with something shaped like `x`, and the embeddings they share.
 
+Those of symbols answer with logits, one for every symbol that data may have.
+
 Networks know no flows: paths, heads and losses live in higher rooms, and what an answer means (velocity, endpoint,
 noise) is not said here. Anything that is trained by another rule than these, or wraps another network, belongs
 elsewhere.
@@ -13,6 +15,9 @@ from pushforward.nets.mlp import MLP
 from pushforward.nets.motion_net import MotionNet
 from pushforward.nets.residual_mlp import ResidualMLP
 from pushforward.nets.selu import SELU
+from pushforward.nets.token_cnn import TokenCNN
+from pushforward.nets.token_embedding import TokenEmbedding
+from pushforward.nets.token_transformer import TokenTransformer
 from pushforward.nets.transition_net import TransitionNet
 from pushforward.nets.unet import UNet
 
@@ -27,6 +32,9 @@ __all__ = [
     "MotionNet",
     "ResidualMLP",
     "TimeEmbedding",
+    "TokenCNN",
+    "TokenEmbedding",
+    "TokenTransformer",
     "TransitionNet",
     "UNet",
 ]

@@ -12,6 +12,7 @@ from pushforward.objectives.consistency_training import ConsistencyTraining
 from pushforward.objectives.constant_acceleration_flow import ConstantAccelerationFlow
 from pushforward.objectives.convex import Convex, Power, Quadratic
 from pushforward.objectives.curve_energy import CurveEnergy
+from pushforward.objectives.discrete_flow_matching import DiscreteFlowMatching
 from pushforward.objectives.dispersive import Dispersive
 from pushforward.objectives.flow_maps import FlowMapMatching
 from pushforward.objectives.flow_matching import FieldTerm, FlowMatching, Term
@@ -53,6 +54,7 @@ __all__ = [
     "Convex",
     "CurveEnergy",
     "DifferenceTransitionMatching",
+    "DiscreteFlowMatching",
     "Dispersive",
     "EndpointLoss",
     "FieldTerm",

@@ -9,12 +9,16 @@ from pushforward.oracles.bures import GaussianTransport, entropic_cross, gaussia
 from pushforward.oracles.gaussian_mixture import GaussianMixture
 from pushforward.oracles.independent_gaussians import IndependentGaussians
 from pushforward.oracles.reference import reference_mixture
+from pushforward.oracles.token_along import TokenAlong
+from pushforward.oracles.token_law import TokenLaw
 
 __all__ = [
     "Along",
     "GaussianMixture",
     "GaussianTransport",
     "IndependentGaussians",
+    "TokenAlong",
+    "TokenLaw",
     "entropic_cross",
     "gaussian_ot",
     "reference_mixture",

@@ -8,11 +8,14 @@ from pushforward.paths.affine import Affine
 from pushforward.paths.curves import Curve, LearnedCurve, NaturalSpline, Pairwise, Polyline
 from pushforward.paths.geodesic import Geodesic
 from pushforward.paths.latents import Brownian, Constant, SineSquared
+from pushforward.paths.metric_tokens import MetricTokens
+from pushforward.paths.mixture import Mixture
 from pushforward.paths.multi_affine import MultiAffine, blend
 from pushforward.paths.rescheduled import Rescheduled
 from pushforward.paths.schedules import (
     CondOT,
     Cosine,
+    CosineSpeed,
     EncodingDecoding,
     KineticOptimal,
     LinearVP,
@@ -30,13 +33,16 @@ __all__ = [
     "CondOT",
     "Constant",
     "Cosine",
+    "CosineSpeed",
     "Curve",
     "EncodingDecoding",
     "Geodesic",
     "KineticOptimal",
     "LearnedCurve",
     "LinearVP",
+    "MetricTokens",
     "Mirror",
+    "Mixture",
     "MultiAffine",
     "NaturalSpline",
     "Pairwise",

@@ -12,11 +12,13 @@ from pushforward.solvers.adaptive import Adaptive
 from pushforward.solvers.brownian_path import BrownianPath
 from pushforward.solvers.constant_acceleration import ConstantAcceleration
 from pushforward.solvers.controller import PI
+from pushforward.solvers.corrected import Corrected
 from pushforward.solvers.ddim import DDIM
 from pushforward.solvers.dopri5 import Dopri5
 from pushforward.solvers.dpm_solver_pp import DPMSolverPP
 from pushforward.solvers.euler import Euler
 from pushforward.solvers.euler_maruyama import EulerMaruyama
+from pushforward.solvers.exact_jump import ExactJump
 from pushforward.solvers.heun import Heun
 from pushforward.solvers.increments import Brownian, Increment, Stochastic, draws_noise
 from pushforward.solvers.integrated import Integrated
@@ -31,6 +33,7 @@ from pushforward.solvers.stochastic_heun import StochasticHeun
 from pushforward.solvers.transitions import Transitions
 from pushforward.solvers.tsit5 import Tsit5
 from pushforward.solvers.unipc import UniPC
+from pushforward.solvers.unmask import Unmask
 
 __all__ = [
     "DDIM",
@@ -43,10 +46,12 @@ __all__ = [
     "Brownian",
     "BrownianPath",
     "ConstantAcceleration",
+    "Corrected",
     "DPMSolverPP",
     "Dopri5",
     "Euler",
     "EulerMaruyama",
+    "ExactJump",
     "Heun",
     "Increment",
     "Integrated",
@@ -60,6 +65,7 @@ __all__ = [
     "Transitions",
     "Tsit5",
     "UniPC",
+    "Unmask",
     "draws_noise",
     "grids",
     "solve",

@@ -57,6 +57,17 @@ class _Counted:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.dynamics, name)
 
+    @property
+    def law(self) -> Any:
+        """The law that the dynamics say, which is an evaluation, too; an AttributeError where there is none."""
+        law = self.dynamics.law
+
+        def counted(*given: Any) -> Any:
+            self.nfe += 1
+            return law(*given)
+
+        return counted
+
 
 def _misshapen(got: torch.Size, expected: torch.Size, where: str = "") -> InvalidInput:
     same_event = got[1:] == expected[1:]

@@ -21,6 +21,7 @@ from pushforward.spaces.so3 import SO3
 from pushforward.spaces.spd import SPD
 from pushforward.spaces.sphere import Sphere
 from pushforward.spaces.student_t import StudentT
+from pushforward.spaces.tokens import Tokens
 from pushforward.spaces.torus import Torus
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "Simplex",
     "Sphere",
     "StudentT",
+    "Tokens",
     "Torus",
     "TruncatedNormal",
     "half_space",

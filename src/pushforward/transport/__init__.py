@@ -7,6 +7,7 @@ batch is the business of `couplings`, and distances between samples belong to `m
 from pushforward.transport.assignment import Assignment, assignment, auction
 from pushforward.transport.cost import CosineDistance, Cost, PNorm, SquaredEuclidean, squared_euclidean
 from pushforward.transport.exact_plan import ExactPlan, exact_plan
+from pushforward.transport.hamming import Hamming
 from pushforward.transport.partial import Partial, PartialAssignment, partial, partial_assignment
 from pushforward.transport.point_entropic_ot import PointEntropic, point_entropic_ot
 from pushforward.transport.points import point_auction
@@ -24,6 +25,7 @@ __all__ = [
     "Cost",
     "Entropic",
     "ExactPlan",
+    "Hamming",
     "PNorm",
     "Partial",
     "PartialAssignment",

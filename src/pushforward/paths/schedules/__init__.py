@@ -7,6 +7,7 @@ from torch import Tensor
 from pushforward.core import Schedule
 from pushforward.paths.schedules.cond_ot import CondOT
 from pushforward.paths.schedules.cosine import Cosine
+from pushforward.paths.schedules.cosine_speed import CosineSpeed
 from pushforward.paths.schedules.encoding_decoding import EncodingDecoding
 from pushforward.paths.schedules.kinetic_optimal import KineticOptimal, data_separation
 from pushforward.paths.schedules.linear_vp import LinearVP
@@ -19,6 +20,7 @@ from pushforward.paths.schedules.variance_preserving import VariancePreserving
 __all__ = [
     "CondOT",
     "Cosine",
+    "CosineSpeed",
     "EncodingDecoding",
     "Invertible",
     "KineticOptimal",

@@ -10,11 +10,12 @@ from torch import Tensor
 
 from pushforward.core import Path
 from pushforward.solvers.grids.edm import EDM
+from pushforward.solvers.grids.equal_jumps import EqualJumps
 from pushforward.solvers.grids.log_snr import LogSNR
 from pushforward.solvers.grids.placed import Placed, by_error
 from pushforward.solvers.grids.uniform import Uniform
 
-__all__ = ["EDM", "Grid", "LogSNR", "Placed", "Uniform", "by_error"]
+__all__ = ["EDM", "EqualJumps", "Grid", "LogSNR", "Placed", "Uniform", "by_error"]
 
 
 @runtime_checkable

@@ -1,0 +1,53 @@
+"""The network says which symbol the data holds."""
+
+from dataclasses import dataclass
+from typing import cast
+
+from torch import Tensor
+
+from pushforward.core import Law, Path, Point, State
+from pushforward.fields.categorical import Categorical
+from pushforward.fields.ends import EDGE, require_tokens
+
+__all__ = ["Logits"]
+
+
+@dataclass(frozen=True)
+class Logits:
+    r"""The network says the posterior of every symbol of the data, and the path turns it into rates.
+
+    .. math:: p_\theta^i(k \mid x, t) = \mathrm{softmax}(\mathrm{net}(x, t)_i)_k \approx
+              \mathrm P(x_1^i = k \mid x_t = x)
+
+    It is scored by the cross-entropy. There is no logit for the mask, which is never data. Singular at t = 1: `span` is
+    where rates may be followed; `ExactJump` goes all the way.
+
+    Source: the x-prediction of Gat et al., Discrete Flow Matching (NeurIPS 2024), https://arxiv.org/abs/2407.15595.
+
+    Raises: `Incompatible` (`check`) on a path of anything but tokens.
+
+    Example:
+        >>> law = Logits().law(torch.zeros(1, 2, 4), torch.tensor([[0, 3]]), torch.tensor([0.5]))
+        >>> law.loss(torch.tensor([[1, 2]]))
+        tensor([1.3863])
+    """
+
+    def span(self, path: Path) -> tuple[float, float]:
+        """Where the rates are finite."""
+        return (0.0, 1.0 - EDGE)
+
+    def check(self, path: Path) -> None:
+        """The path must be one of tokens, with rates from p(x1 | x_t)."""
+        require_tokens(path, "Logits", "drift")
+
+    def law(self, out: State, x: State, t: Tensor) -> Categorical:
+        """Independent symbols."""
+        return Categorical(cast(Tensor, out))
+
+    def target(self, path: Path, point: Point) -> State:
+        """The data end of the pair."""
+        return point.pairs.x1
+
+    def velocity(self, path: Path, law: Law, x: State, t: Tensor) -> State:
+        """The path's rates."""
+        return require_tokens(path, "Logits", "drift").drift(law, x, t)

@@ -1,0 +1,94 @@
+"""A transformer over tokens."""
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from pushforward.core import Cond, State, require
+from pushforward.nets.embeddings import Context
+from pushforward.nets.layers import modulate, zeroed
+from pushforward.nets.token_embedding import TokenEmbedding, check_network, rotated
+
+__all__ = ["TokenTransformer"]
+
+
+class _Block(nn.Module):
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.inward = nn.Linear(width, 3 * width)
+        self.outward = nn.Linear(width, width)
+        self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU("tanh"), nn.Linear(4 * width, width))
+        self.modulation = zeroed(nn.Linear(width, 6 * width))
+
+    def forward(self, h: Tensor, context: Tensor) -> Tensor:
+        shift, scale, gate, mlp_shift, mlp_scale, mlp_gate = self.modulation(context)[:, None].chunk(6, dim=-1)
+        h = h + gate * self._attend(modulate(h, shift, scale))
+        return h + mlp_gate * self.mlp(modulate(h, mlp_shift, mlp_scale))
+
+    def _attend(self, h: Tensor) -> Tensor:
+        q, k, v = self.inward(h).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4).unbind()
+        mixed = nn.functional.scaled_dot_product_attention(rotated(q), rotated(k), v)
+        return self.outward(mixed.transpose(1, 2).flatten(2))
+
+
+class TokenTransformer(nn.Module):
+    r"""Transformer blocks with rotary positions and adaptive normalisation, from symbols to logits of symbols.
+
+    .. math:: h \leftarrow h + g_1 \odot \mathrm{Attention}(\mathrm{LN}(h) \odot (1 + s_1) + b_1), \qquad
+              h \leftarrow h + g_2 \odot \mathrm{MLP}(\mathrm{LN}(h) \odot (1 + s_2) + b_2)
+
+    with (b, s, g) linear in the embedding of time and condition, zero at the start as is the last layer: it starts by
+    saying that all symbols are alike. Positions enter as differences alone, so sequences may have any length.
+
+    Source: the network of Lou, Meng & Ermon, Discrete Diffusion Modeling by Estimating the Ratios of the Data
+        Distribution (ICML 2024), https://arxiv.org/abs/2310.16834, a DiT (https://arxiv.org/abs/2212.09748) with rotary
+        positions.
+
+    Args:
+        vocab: Number of symbols of data, those it gives logits for.
+        mask: Whether it may see one symbol more, the mask; as in `Tokens`.
+        classes: Number of labels, for label conditions.
+        features: Size of a vector condition.
+        width: Size of a token.
+        depth: Number of blocks.
+        heads: Attention heads; `width` is a multiple of 2 `heads`.
+
+    Shapes: `x` `[B, N]` int64 (or probabilities `[B, N, size]`), `t` `[B]`; gives logits `[B, N, vocab]`.
+    Raises: `InvalidInput` for sizes out of range and states of another shape.
+
+    Example:
+        >>> net = TokenTransformer(5, mask=True, width=32, depth=1)
+        >>> net(torch.full((2, 7), 5), torch.zeros(2)).shape
+        torch.Size([2, 7, 5])
+    """
+
+    def __init__(
+        self,
+        vocab: int,
+        *,
+        mask: bool = False,
+        classes: int | None = None,
+        features: int | None = None,
+        width: int = 128,
+        depth: int = 4,
+        heads: int = 4,
+    ) -> None:
+        super().__init__()
+        check_network("TokenTransformer", vocab, width=width, depth=depth, heads=heads)
+        require(
+            width % (2 * heads) == 0,
+            f"TokenTransformer got width={width} and heads={heads}, expected an even number of coordinates a head",
+        )
+        self.context = Context(width, classes=classes, features=features)
+        self.first = TokenEmbedding(vocab + mask, width)
+        self.blocks = nn.ModuleList(_Block(width, heads) for _ in range(depth))
+        self.modulation = zeroed(nn.Linear(width, 2 * width))
+        self.last = zeroed(nn.Linear(width, vocab))
+
+    def forward(self, x: State, t: Float[Tensor, "b *times"], cond: Cond = None) -> Float[Tensor, "b n vocab"]:
+        """The network's answer."""
+        h, context = self.first(x, t), self.context(t, cond)
+        for block in self.blocks:
+            h = block(h, context)
+        shift, scale = self.modulation(context)[:, None].chunk(2, dim=-1)
+        return self.last(modulate(h, shift, scale))
