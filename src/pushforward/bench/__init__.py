@@ -9,8 +9,8 @@ from pushforward.bench.conditional_ot import ConditionalTransport
 from pushforward.bench.couplings import Couplings
 from pushforward.bench.couplings_entropic import CouplingsEntropic
 from pushforward.bench.couplings_exact import ExactCouplings
-from pushforward.bench.domains import Domains
 from pushforward.bench.discrete import Discrete
+from pushforward.bench.domains import Domains
 from pushforward.bench.exact_wasserstein import ExactWasserstein
 from pushforward.bench.job import Job, Suite
 from pushforward.bench.outliers import Outliers
@@ -29,8 +29,8 @@ __all__ = [
     "ConditionalTransport",
     "Couplings",
     "CouplingsEntropic",
-    "Domains",
     "Discrete",
+    "Domains",
     "ExactCouplings",
     "ExactWasserstein",
     "Job",

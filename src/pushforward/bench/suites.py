@@ -10,8 +10,8 @@ from pushforward.bench.couplings import Couplings
 from pushforward.bench.couplings_entropic import CouplingsEntropic
 from pushforward.bench.couplings_exact import ExactCouplings
 from pushforward.bench.digits_one_step import DigitsOneStep
-from pushforward.bench.domains import Domains
 from pushforward.bench.discrete import Discrete
+from pushforward.bench.domains import Domains
 from pushforward.bench.exact_wasserstein import ExactWasserstein
 from pushforward.bench.few_step import FewStep
 from pushforward.bench.few_step_cost import FewStepCost
