@@ -8,6 +8,7 @@ from pushforward.paths.affine import Affine
 from pushforward.paths.curves import Curve, LearnedCurve, NaturalSpline, Pairwise, Polyline
 from pushforward.paths.latents import Brownian, Constant, SineSquared
 from pushforward.paths.multi_affine import MultiAffine, blend
+from pushforward.paths.premetric import Distance, Premetric
 from pushforward.paths.rescheduled import Rescheduled
 from pushforward.paths.schedules import (
     CondOT,
@@ -30,6 +31,7 @@ __all__ = [
     "Constant",
     "Cosine",
     "Curve",
+    "Distance",
     "EncodingDecoding",
     "KineticOptimal",
     "LearnedCurve",
@@ -40,6 +42,7 @@ __all__ = [
     "Pairwise",
     "Polyline",
     "Polynomial",
+    "Premetric",
     "Rescheduled",
     "SineSquared",
     "Trigonometric",
