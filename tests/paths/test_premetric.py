@@ -68,15 +68,15 @@ def test_on_a_mesh_the_distance_falls_evenly_as_steps_grow():
 
 
 def test_the_velocity_is_the_motion_of_the_simulation():
-    """A step of the simulation is velocity times its length, but for what the projection takes."""
+    """Over 1e-4 it changes by as much of itself; faces that are left at once are left out."""
     pairs, t = curved(), torch.tensor([0.3, 0.3001], dtype=F64).expand(64, 2)
-    before, after = Premetric(BALL, CURVED.distance, steps=2).along(pairs, t).x.unflatten(0, (64, 2)).unbind(1)
+    before, after = Premetric(BALL, CURVED.distance, steps=100).along(pairs, t).x.unflatten(0, (64, 2)).unbind(1)
     point = CURVED.sample(pairs, t[:, 0])._replace(x=before)
     u = CURVED.velocity(point)
     close(BALL.tangent(before, u), u)
     same = BALL.locate(before).face == BALL.locate(after).face
-    assert same.sum() > 32  # others run along an edge from which both sides descend
-    close(((after - before) / 1e-4)[same], u[same], rtol=1e-6, atol=1e-6)
+    assert same.sum() > 50
+    close(((after - before) / 1e-4)[same], u[same], rtol=1e-3, atol=1e-3)
     assert CURVED.velocity(point._replace(t=torch.ones(64, dtype=F64))).isfinite().all()
 
 

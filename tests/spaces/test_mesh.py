@@ -223,3 +223,16 @@ def test_broken_meshes_are_refused():
         eigenpairs(torch.cat([v, v + 3]), torch.cat([f, f + 12]), 4)
     with pytest.raises(InvalidInput, match="expected 1 to 9"):
         eigenpairs(v, f, 10)
+
+
+def test_what_is_remembered_is_of_this_tensor_as_it_is():
+    mesh = uneven(1)
+    x = drawn(mesh, 20)
+    first = mesh.locate(x)
+    assert mesh.locate(x) is first
+    assert mesh.locate(x.clone()) is not first
+    x.neg_()
+    close(mesh.point(mesh.locate(x)), mesh.project(x.clone()))
+    y = mesh.project(x)
+    close(mesh.point(mesh.locate(y)), y)
+    assert not torch.equal(mesh.locate(y).face, first.face)

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
+from weakref import ref
 
 import numpy as np
 import scipy.sparse as sp
@@ -163,9 +164,18 @@ class Mesh:
 
     def locate(self, x: Tensor) -> Location:
         """Faces `[N]` and corner weights `[N, 3]` of the closest points, for N = B * M points."""
+        found = self._known.get("last")
+        if found is not None and found[0]() is x and not x.is_inference() and found[1] == x._version:
+            return found[2]
         flat = self._points(x)
         require(bool(flat.isfinite().all()), "a point is not finite; take smaller steps or mend the field")
-        return closest(flat, self._at(flat).triangles, *self._search())
+        return self._remember(x, closest(flat, self._at(flat).triangles, *self._search()))
+
+    def _remember(self, x: Tensor, where: Location) -> Location:
+        """Keep the answer for the very tensor `x`, of which a step asks several times: its face, tangents, gradients."""
+        if not x.is_inference():  # such tensors have no version, which would tell of changes in place
+            self._known["last"] = ref(x), x._version, where
+        return where
 
     def point(self, where: Location) -> Tensor:
         """The points `[N, D]` of locations."""
@@ -179,10 +189,12 @@ class Mesh:
     def project(self, x: Tensor) -> Tensor:
         """The closest point of the surface."""
         where = self.locate(x)
-        y = self.point(where).reshape(x.shape)
+        y = like(self.point(where).reshape(x.shape), x)
         if x.requires_grad:
             y = y + self._along(where, x - x.detach())
-        return like(y, x)
+        if y.dtype == where.weights.dtype:  # rounded, a point may be nearer to another face
+            self._remember(y, where)
+        return y
 
     def _along(self, where: Location, u: Tensor) -> Tensor:
         """The part of `u` along the face, or along the edge on which a point is; nothing at a corner."""
