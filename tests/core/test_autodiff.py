@@ -5,8 +5,9 @@ import math
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 
-from pushforward.core import Exact, Hutchinson, HutchPlusPlus, InvalidInput, jvp
+from pushforward.core import Exact, Hutchinson, HutchPlusPlus, InvalidInput, dual, jvp
 
 
 def swirl(x):
@@ -182,3 +183,29 @@ def test_the_variance_of_one_probe_is_the_known_one(gaussian):
     skew = matrix - matrix.T
     _, none = method(lambda x: x @ skew.T, x[:100], method.probes(x[:100]))
     torch.testing.assert_close(none, torch.zeros(100, dtype=torch.float64), rtol=0, atol=1e-12)
+
+
+class Mixed(nn.Module):
+    """Maps with and without bias, called in every way that torch allows, and one whose weight depends on the input."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(2, 3, 3, padding=1)
+        self.bare = nn.Linear(48, 5, bias=False)
+        self.last = nn.Linear(5, 4)
+
+    def forward(self, x):
+        y = self.bare(functional.silu(self.conv(x)).flatten(1))
+        y = functional.linear(y, weight=self.last.weight, bias=self.last.bias)
+        return functional.linear(y, y.T @ y, bias=y.sum(0))
+
+
+def test_dual_numbers_agree_with_forward_mode_and_keep_the_gradient_of_the_value():
+    torch.manual_seed(0)
+    net, x, dx = Mixed().double(), torch.randn(3, 2, 4, 4).double(), torch.randn(3, 2, 4, 4).double()
+    value, change = dual(net, (x,), (dx,))
+    expected, derivative = jvp(net, (x,), (dx,))
+    torch.testing.assert_close(value, expected)
+    torch.testing.assert_close(change, derivative)
+    found = torch.autograd.grad(value.square().sum(), list(net.parameters()))
+    torch.testing.assert_close(found, torch.autograd.grad(net(x).square().sum(), list(net.parameters())))

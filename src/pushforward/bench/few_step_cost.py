@@ -28,9 +28,9 @@ NETS: dict[str, tuple[Callable[..., nn.Module], tuple[int, ...], int]] = {
 DIFFERENCE = 5e-3
 ENTRANTS: dict[str, tuple[Any, int]] = {  # objective, times that the network is told
     "flow matching": (FlowMatching(), 1),
-    "MeanFlow, s = t in 1/4": (MeanFlow(), 2),
-    "MeanFlow, s = t in 3/4": (MeanFlow(intervals=SortedPair(still=0.75)), 2),
-    "MeanFlow, s = t in 1/4, central difference": (MeanFlow(difference=DIFFERENCE), 2),
+    "MeanFlow": (MeanFlow(), 2),
+    "MeanFlow, central difference": (MeanFlow(difference=DIFFERENCE), 2),
+    "MeanFlow, s = t in 1/4": (MeanFlow(intervals=SortedPair(still=0.25)), 2),
     "derivative differentiated (lambda = 1)": (FlowMapMatching(rule=Tangent(through=1.0)), 2),
     "SplitMeanFlow": (SplitMeanFlow(), 2),
     "Shortcut, s = t in 3/10": (Shortcut(still=0.3), 2),

@@ -55,6 +55,10 @@ SOLVERS = (
 NO_COUPLINGS = ("Chain", "DataDependent", "Symmetrical", "Truncated")
 
 
+# the parts of a Product, and so SE3's, are named in Python
+SPACES = ("SO3", "SPD", "Euclidean", "LogEuclidean", "Lorentz", "Poincare", "Sphere", "Torus")
+
+
 OBJECTIVES = (
     "AlphaFlow",
     "CRectifiedFlow",
@@ -99,7 +103,7 @@ def kinds() -> Mapping[type, Mapping[str, type]]:
         Repulsion: _named(objectives.repulsions),
         Schedule: _named(paths.schedules),
         Solver: _named(solvers, *SOLVERS),
-        Space: _named(spaces, "Euclidean"),
+        Space: _named(spaces, *SPACES),
         TimeLaw: _named(objectives.times, "Beta", "Grid", "Importance", "LogitNormal", "ModeSD3", "UShaped", "Uniform"),
         VelocityEstimate: _named(objectives.flow_maps, "Conditional", "Guided"),  # Teacher needs a model
         Weight: _named(objectives.weights),

@@ -7,7 +7,9 @@ from typing import Any, Protocol, cast, runtime_checkable
 import torch
 from torch import Tensor
 from torch.autograd import forward_ad
+from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.overrides import TorchFunctionMode
 
 from pushforward.core.errors import require
 from pushforward.core.random import Gen, randn
@@ -52,6 +54,31 @@ def jvp(
         return torch.func.jvp(f, tuple(map(_own, primals)), tuple(map(_own, tangents)))  # pyright: ignore[reportReturnType]
 
 
+class _Linear(TorchFunctionMode):
+    """Maps with constant weights meet dual numbers in two calls, where forward mode adds a bias's zeros in Python."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if func not in _MAPS or not isinstance(args[0], Tensor):
+            return func(*args, **kwargs)
+        x, change = forward_ad.unpack_dual(args[0])
+        if change is None or any(forward_ad.unpack_dual(w).tangent is not None for w in _weights(args, kwargs)):
+            return func(*args, **kwargs)
+        value = func(x, *args[1:], **kwargs)
+        with torch.no_grad():
+            plain = (args[1], None, *args[3:]) if len(args) > 2 else args[1:]
+            named = kwargs | {"bias": None} if "bias" in kwargs else kwargs
+            change = func(change, *plain, **named)
+        return forward_ad.make_dual(value, change)
+
+
+_MAPS = {functional.linear, functional.conv1d, functional.conv2d, functional.conv3d}
+
+
+def _weights(args: Any, kwargs: Any) -> list[Tensor]:
+    return [w for w in (*args[1:3], kwargs.get("weight"), kwargs.get("bias")) if isinstance(w, Tensor)]
+
+
 def dual(f: Callable[..., Tensor], primals: tuple[Tensor, ...], tangents: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
     """`jvp` of a plain network, with less overhead and with the value's graph: one pass serves a loss on both.
 
@@ -66,7 +93,7 @@ def dual(f: Callable[..., Tensor], primals: tuple[Tensor, ...], tangents: tuple[
         (tensor(9.), tensor(6.))
     """
     kind = primals[0].device.type
-    with sdpa_kernel(SDPBackend.MATH), torch.autocast(kind, enabled=False), forward_ad.dual_level():
+    with sdpa_kernel(SDPBackend.MATH), torch.autocast(kind, enabled=False), forward_ad.dual_level(), _Linear():
         inputs = (forward_ad.make_dual(_own(p), _own(d)) for p, d in zip(primals, tangents, strict=True))
         value, change = forward_ad.unpack_dual(f(*inputs))
     return value, torch.zeros_like(value) if change is None else change

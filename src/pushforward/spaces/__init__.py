@@ -5,20 +5,39 @@ A space knows no paths, networks or solvers; anything that needs time or learnin
 
 from pushforward.spaces import meshes
 from pushforward.spaces.euclidean import Euclidean
+from pushforward.spaces.igso3 import IGSO3
+from pushforward.spaces.log_euclidean import LogEuclidean
+from pushforward.spaces.lorentz import Lorentz
 from pushforward.spaces.mesh import Mesh
 from pushforward.spaces.meshes import Biharmonic, Commute, Diffusion
+from pushforward.spaces.poincare import Poincare
+from pushforward.spaces.product import SE3, Product
 from pushforward.spaces.pull_back import pull_back
+from pushforward.spaces.so3 import SO3
+from pushforward.spaces.spd import SPD
 from pushforward.spaces.spectral_distance import SpectralDistance
+from pushforward.spaces.sphere import Sphere
 from pushforward.spaces.student_t import StudentT
+from pushforward.spaces.torus import Torus
 
 __all__ = [
+    "IGSO3",
+    "SE3",
+    "SO3",
+    "SPD",
     "Biharmonic",
     "Commute",
     "Diffusion",
     "Euclidean",
+    "LogEuclidean",
+    "Lorentz",
     "Mesh",
+    "Poincare",
+    "Product",
     "SpectralDistance",
+    "Sphere",
     "StudentT",
+    "Torus",
     "meshes",
     "pull_back",
 ]
