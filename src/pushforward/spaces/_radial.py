@@ -22,7 +22,7 @@ __all__ = [
     "stretch",
     "tanhc",
     "twist",
-,]
+]
 
 # below it five terms of each series are exact in float64
 SMALL = 1e-3

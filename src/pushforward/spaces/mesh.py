@@ -172,7 +172,7 @@ class Mesh:
         return self._remember(x, closest(flat, self._at(flat).triangles, *self._search()))
 
     def _remember(self, x: Tensor, where: Location) -> Location:
-        """Keep the answer for the very tensor `x`, of which a step asks several times: its face, tangents, gradients."""
+        """Keep the answer for this very tensor, of which one step asks for face, tangents and gradients."""
         if not x.is_inference():  # such tensors have no version, which would tell of changes in place
             self._known["last"] = ref(x), x._version, where
         return where
