@@ -6,7 +6,7 @@ import torch
 from pushforward.core import Incompatible, InvalidInput, Pairs, Path
 from pushforward.objectives import FlowMatching
 from pushforward.paths import Affine, CondOT, Polynomial, Premetric
-from pushforward.spaces import Euclidean, Mesh, SpectralDistance
+from pushforward.spaces import Euclidean, Mesh, SpectralDistance, Sphere
 
 F64 = torch.float64
 close = torch.testing.assert_close
@@ -150,3 +150,20 @@ def test_senseless_parts_are_refused():
         Premetric(Euclidean(), steps=0)
     with pytest.raises(InvalidInput, match="fastest is -1"):
         Premetric(Euclidean(), fastest=-1.0)
+
+
+@pytest.mark.parametrize("steps", [1, 5])
+def test_on_the_sphere_the_geodesic_distance_gives_great_circles(steps):
+    """The angle to x1 is (1 - t) of the whole, in the plane of both ends; by the logarithm and by autograd alike."""
+    ball = Sphere()
+    x0, x1 = (ball.project(end) for end in flat().anchors)
+    t = torch.linspace(0.05, 0.9, 16, dtype=F64)
+    exact = ball.exp(x0, t[:, None] * ball.log(x0, x1))
+    speed = ball.distance(x0, x1)
+    for distance in (None, ball.distance):
+        path = Premetric(ball, distance, steps=steps)
+        point = path.sample(Pairs((x0, x1)), t)
+        close(point.x, exact, rtol=0, atol=1e-9)
+        u = path.velocity(point)
+        close(u.norm(dim=1), speed, rtol=1e-7, atol=0)
+        close(u, ball.transport(x0, point.x, ball.log(x0, x1)), rtol=0, atol=1e-7)
