@@ -119,7 +119,7 @@ def test_noise_is_uniform_by_area():
     mesh, n = uneven(1), 40_000
     where = mesh.locate(drawn(mesh, n))
     counts = where.face.bincount(minlength=len(mesh.faces)).numpy()
-    expected = (mesh._areas / mesh.area).numpy() * n
+    expected = (mesh.areas / mesh.area).numpy() * n
     assert expected.min() > 5
     assert stats.chisquare(counts, expected).pvalue > 1e-4
     quarter = torch.where(where.weights.max(1).values > 0.5, where.weights.argmax(1), 3).bincount().numpy()

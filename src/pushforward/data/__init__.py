@@ -7,7 +7,21 @@ flow (scores, marginal velocities, posteriors) belongs to the oracles; who is pa
 from pushforward.data import loaders, toys, transforms
 from pushforward.data.batches import Arrays, Batches, Distribution, Stream
 from pushforward.data.dataset import Dataset, Loader, random_split
-from pushforward.data.loaders import CIFAR10, MNIST, Digits, FashionMNIST, ImageFolder, Table, Toy
+from pushforward.data.loaders import (
+    CIFAR10,
+    MNIST,
+    BasePairSteps,
+    Digits,
+    EarthPoints,
+    FashionMNIST,
+    ImageFolder,
+    MeshFile,
+    Table,
+    Torsions,
+    Toy,
+    step_motion,
+)
+from pushforward.data.mesh_density import MeshDensity
 from pushforward.data.toys import (
     Checkerboard,
     Components,
@@ -40,6 +54,7 @@ __all__ = [
     "MNIST",
     "AffineMap",
     "Arrays",
+    "BasePairSteps",
     "Batches",
     "Checkerboard",
     "Clip",
@@ -49,6 +64,7 @@ __all__ = [
     "Dequantise",
     "Digits",
     "Distribution",
+    "EarthPoints",
     "EightGaussians",
     "FashionMNIST",
     "Funnel",
@@ -59,6 +75,8 @@ __all__ = [
     "Labelled",
     "Loader",
     "Logit",
+    "MeshDensity",
+    "MeshFile",
     "Moons",
     "Pinwheel",
     "Rings",
@@ -67,12 +85,14 @@ __all__ = [
     "Standardise",
     "Stream",
     "Table",
+    "Torsions",
     "Toy",
     "Transform",
     "describe_transform",
     "loaders",
     "random_split",
     "rebuild_transform",
+    "step_motion",
     "toys",
     "transforms",
 ]

@@ -85,7 +85,7 @@ class Mesh:
         # kept where they are computed with: search, factorisation and eigenpairs are the CPU's
         object.__setattr__(self, "vertices", v.detach().double().cpu())
         object.__setattr__(self, "faces", f.detach().long().cpu())
-        flat = self._areas <= 1e-14 * self._areas.max()
+        flat = self.areas <= 1e-14 * self.areas.max()
         require(not bool(flat.any()), f"{int(flat.sum())} faces have no area (first: {int(flat.int().argmax())})")
 
     @classmethod
@@ -99,7 +99,7 @@ class Mesh:
         return cls(*icosphere(level))
 
     @property
-    def _areas(self) -> Tensor:
+    def areas(self) -> Tensor:
         """Of the faces, `[F]`."""
         a, b, c = self.vertices[self.faces].unbind(1)
         u, v = b - a, c - a
@@ -108,7 +108,7 @@ class Mesh:
     @property
     def area(self) -> float:
         """Of the whole surface."""
-        return float(self._areas.sum())
+        return float(self.areas.sum())
 
     @property
     def reach(self) -> float:
@@ -141,7 +141,7 @@ class Mesh:
                 triangles=Triangles(*map(to, triangles)),
                 projector=to(edges.mT @ dual),
                 slopes=to(slopes),
-                shares=to(self._areas.cumsum(0) / self.area),
+                shares=to(self.areas.cumsum(0) / self.area),
             )
         return self._known[key]
 
