@@ -155,6 +155,15 @@ METHODS: tuple[Method, ...] = (
         tests=("tests/spaces/test_student_t.py",),
     ),
     Method(
+        id="reflected_flow_matching",
+        family="path",
+        room="spaces",
+        paper="Reflected Flow Matching, https://arxiv.org/abs/2405.16577",
+        summary="Straight paths within a convex domain, whose walls throw back what learning and steps get wrong",
+        names=("Domain", "Box", "Polytope", "Simplex", "Ball"),
+        tests=("tests/spaces/test_domains.py",),
+    ),
+    Method(
         id="diff2flow",
         family="path",
         room="fields.adapters",

@@ -56,9 +56,20 @@ NO_COUPLINGS = ("Chain", "DataDependent", "Symmetrical", "Truncated")
 
 
 # the parts of a Product, and so SE3's, are named in Python
-SPACES = ("SO3", "SPD", "Euclidean", "LogEuclidean", "Lorentz", "Poincare", "Sphere", "Torus")
-
-
+SPACES = (
+    "Ball",
+    "Box",
+    "Euclidean",
+    "LogEuclidean",
+    "Lorentz",
+    "Poincare",
+    "Polytope",
+    "SO3",
+    "SPD",
+    "Simplex",
+    "Sphere",
+    "Torus",
+)
 OBJECTIVES = (
     "AlphaFlow",
     "CRectifiedFlow",

@@ -20,8 +20,8 @@ class MeshDensity:
               \int_{\text{face}} f = \text{area} \cdot \tfrac13 (f_1 + f_2 + f_3)
 
     Drawn without rejection: a face by its integral, then a corner by its value, then a point whose weights are
-    Dirichlet, 2 at that corner and 1 at the others. `eigenfunction` gives the targets of Chen & Lipman, Flow Matching on
-    General Geometries (ICLR 2024), https://arxiv.org/abs/2302.03660.
+    Dirichlet, 2 at that corner and 1 at the others. `eigenfunction` gives the targets of Chen & Lipman, Flow Matching
+    on General Geometries (ICLR 2024), https://arxiv.org/abs/2302.03660.
 
     Args:
         mesh: The surface.

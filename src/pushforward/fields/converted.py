@@ -10,6 +10,7 @@ from pushforward.core import Field, Incompatible, require
 from pushforward.fields.ends import require_affine
 from pushforward.fields.flow_sde import FlowSDE
 from pushforward.paths import Affine, Rescheduled
+from pushforward.spaces import has_normal_noise, noise_of
 
 __all__ = ["converted"]
 
@@ -49,11 +50,10 @@ def converted(field: Field, old: Affine, new: Affine, eps: float | Callable[[Ten
     """
     for name, path in (("old", old), ("new", new)):
         require_affine(path, "converted")
-        reference = getattr(path.space, "reference", None)
         require(
-            reference is None,
-            f"{name} has the noise {reference}, but the score is read from the velocity for normal noise only; use "
-            "Rescheduled for the flow alone",
+            has_normal_noise(path.space),
+            f"{name} has the noise {noise_of(path.space)}, but the score is read from the velocity for normal noise "
+            "only; use Rescheduled for the flow alone",
             Incompatible,
         )
     sde = FlowSDE(Rescheduled(field, old.schedule, new.schedule), eps, new)

@@ -23,6 +23,7 @@ from pushforward.core import (
     span_of,
 )
 from pushforward.fields.ends import regular, require_affine
+from pushforward.spaces import has_normal_noise, noise_of
 
 __all__ = ["FlowSDE"]
 
@@ -79,10 +80,10 @@ class FlowSDE:
             require(0 <= level < math.inf, f"eps={level}, expected a number >= 0, or a function of times", InvalidInput)
         if isinstance(self.score, AffinePath):
             require_affine(self.score, "A score read from the velocity")
-            reference = getattr(self.score.space, "reference", None)
             require(
-                reference is None,
-                f"a score is read from the velocity for normal noise, the path's space has {reference}; give score=...",
+                has_normal_noise(self.score.space),
+                "a score is read from the velocity for normal noise, the path's space has "
+                f"{noise_of(self.score.space)}; give score=...",
                 Incompatible,
             )
             return

@@ -4,9 +4,23 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from pushforward.core import AffinePath, Coeffs, Estimate, Law, Path, Point, State, align, like, map_state
+from pushforward.core import (
+    AffinePath,
+    Coeffs,
+    Estimate,
+    Incompatible,
+    Law,
+    Path,
+    Point,
+    State,
+    align,
+    like,
+    map_state,
+    require,
+)
 from pushforward.fields.dirac import Dirac
 from pushforward.fields.ends import regular, require_affine
+from pushforward.spaces import has_normal_noise, noise_of
 
 __all__ = ["Score"]
 
@@ -20,14 +34,15 @@ class Score:
     .. math:: s_\theta(x, t) \approx \nabla \log p_t(x) = -\tfrac1\sigma\, \mathrm E[x_0 \,|\, x_t = x], \qquad
               v = \tfrac{\alpha'}{\alpha}\, x + \tfrac{\sigma W}{\alpha}\, s
 
-    With another source, or with a coupling that ties x0 to x1, the network still learns -E[x0 | x_t] / sigma and the
-    velocity is still right, but that quantity is no score. The target grows like 1 / sigma, and its plain loss is not
-    integrable at t = 1: train with `weight=NoiseLoss()`, which is sigma^2 here, or train the `Noise` head.
+    With rows of data as the source, or with a coupling that ties x0 to x1, the network still learns
+    -E[x0 | x_t] / sigma and the velocity is still right, but that quantity is no score. The target grows like
+    1 / sigma, and its plain loss is not integrable at t = 1: train with `weight=NoiseLoss()`, which is sigma^2 here, or
+    train the `Noise` head.
 
     Source: Vincent, A Connection Between Score Matching and Denoising Autoencoders (2011); Song et al., Score-Based
         Generative Modeling through SDEs (ICLR 2021), https://arxiv.org/abs/2011.13456.
 
-    Raises: `Incompatible` (`check`) on a path that is not affine, or has latent noise.
+    Raises: `Incompatible` (`check`) on a path that is not affine, has latent noise, or other noise than normal.
     """
 
     def span(self, path: Path) -> tuple[float, float]:
@@ -35,8 +50,13 @@ class Score:
         return regular(path, alpha=True, sigma=True)
 
     def check(self, path: Path) -> None:
-        """The path must be affine without latent noise."""
-        require_affine(path, "Score")
+        """The path must be affine without latent noise, and its space's noise normal."""
+        space = require_affine(path, "Score").space
+        require(
+            has_normal_noise(space),
+            f"Score speaks of normal noise, the path's space has {noise_of(space)}; use Noise, or Velocity",
+            Incompatible,
+        )
 
     def law(self, out: State, x: State, t: Tensor) -> Dirac:
         """A point estimate."""

@@ -20,6 +20,7 @@ from pushforward.core import (
     time_dtype,
 )
 from pushforward.fields.ends import require_affine
+from pushforward.spaces import has_normal_noise, noise_of
 
 __all__ = ["GaussianFlow"]
 
@@ -61,10 +62,10 @@ class GaussianFlow(nn.Module):
     def __init__(self, path: AffinePath, means: Tensor, axes: Tensor, variances: Tensor) -> None:
         super().__init__()
         self.path = require_affine(path, "GaussianFlow")
-        reference = getattr(path.space, "reference", None)
         require(
-            reference is None,
-            f"GaussianFlow starts from normal noise, the path's space has {reference}; use Euclidean() there",
+            has_normal_noise(path.space),
+            f"GaussianFlow starts from normal noise, the path's space has {noise_of(path.space)}; use Euclidean() "
+            "there",
             Incompatible,
         )
         width = means[0].numel() if len(means) else 0

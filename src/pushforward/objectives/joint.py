@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from pushforward.core import Cond, Field, FlowMap, Gen, Incompatible, Loss, Objective, Pairs, Path, at, require
 from pushforward.couplings import LearnedCoupling
 from pushforward.couplings.learned import Gaussian
+from pushforward.spaces import has_normal_noise, noise_of
 
 __all__ = ["Joint"]
 
@@ -59,10 +60,10 @@ class Joint(nn.Module):
         self.objective: Any = objective
         self.strength = strength
         coupling.check(self.path)
-        reference = getattr(self.path.space, "reference", None)
+        space = self.path.space
         require(
-            reference is None or not coupling.reads_noise,
-            f"{type(coupling).__name__} needs standard normal noise, but the path's space has {reference}; use "
+            has_normal_noise(space) or not coupling.reads_noise,
+            f"{type(coupling).__name__} needs standard normal noise, but the path's space has {noise_of(space)}; use "
             "Euclidean() there",
             Incompatible,
         )

@@ -23,6 +23,7 @@ from pushforward.core import (
     require,
 )
 from pushforward.objectives.flow_matching import FlowMatching
+from pushforward.spaces import has_normal_noise, noise_of
 
 __all__ = ["SecondOrder"]
 
@@ -89,8 +90,8 @@ class SecondOrder:
             Incompatible,
         )
         require(
-            getattr(path.space, "reference", None) is None,
-            f"SecondOrder holds for standard normal noise, the path's space has {getattr(path.space, 'reference', '')}",
+            has_normal_noise(path.space),
+            f"SecondOrder holds for standard normal noise, the path's space has {noise_of(path.space)}",
             Incompatible,
         )
 

@@ -26,6 +26,7 @@ from pushforward.core import (
     same_shape,
     shapes,
 )
+from pushforward.paths.flat import probe_times, require_flat_space, require_inside
 from pushforward.paths.latents import Latent
 from pushforward.paths.schedules import CondOT
 from pushforward.spaces import Euclidean
@@ -59,10 +60,12 @@ class Affine:
     Args:
         schedule: Times to alpha, sigma and their derivatives; any callable of that shape.
         latent: Times to gamma and gamma gamma', or None for no latent noise.
-        space: Flat; an affine combination of points means nothing elsewhere.
+        space: Flat, or a convex part of flat space such as `Box()`; an affine combination of points means nothing
+            elsewhere.
 
     Shapes: anchors and states `[B, *E]` or mappings of such, times `[B]` in [0, 1].
-    Raises: `Incompatible` for a space that is not Euclidean, a schedule or latent that cannot be called, or a path
+    Raises: `Incompatible` for a space that is not flat, on a convex part of one for latent noise and for schedules
+        that are no convex combination (alpha + sigma = 1), for a schedule or latent that cannot be called, or a path
         whose alpha, sigma and gamma vanish together at t = 1/2, where all rows would meet (EncodingDecoding without
         latent); `InvalidInput` for ends of different shapes.
 
@@ -80,11 +83,14 @@ class Affine:
         require_part("Affine.schedule", self.schedule, Schedule, "times to alpha, sigma and derivatives, as CondOT()")
         if self.latent is not None:
             require_part("Affine.latent", self.latent, Latent, "times to gamma and gamma gamma', as Constant(0.1)")
+        require_flat_space("Affine", self.space)
         require(
-            isinstance(self.space, Euclidean),
-            f"Affine adds points, which only Euclidean space allows; got {type(self.space).__name__}",
+            self.latent is None or isinstance(self.space, Euclidean),
+            f"latent noise is normal and would leave {self.space}; use Affine without latent there",
             Incompatible,
         )
+        c = self.schedule(probe_times())
+        require_inside("Affine", type(self.schedule).__name__, self.space, torch.stack([c.alpha, c.sigma], 1))
         half = torch.tensor([0.5], dtype=torch.float64)
         gamma = 0.0 if self.latent is None else float(self.latent(half)[0])
         c = self.schedule(half)

@@ -7,7 +7,6 @@ from torch import Tensor
 
 from pushforward.core import (
     Gen,
-    Incompatible,
     InvalidInput,
     Pairs,
     Point,
@@ -16,12 +15,12 @@ from pushforward.core import (
     align,
     like,
     map_state,
-    require,
     require_part,
     same_shape,
     shapes,
 )
 from pushforward.paths.curves import Curve, Pairwise
+from pushforward.paths.flat import probe_times, require_flat_space, require_inside
 from pushforward.spaces import Euclidean
 
 __all__ = ["MultiAffine", "blend", "check_anchors"]
@@ -42,11 +41,12 @@ class MultiAffine:
 
     Args:
         curve: Times to weights and their derivatives.
-        space: Flat; a weighted sum of points means nothing elsewhere.
+        space: Flat, or a convex part of flat space; a weighted sum of points means nothing elsewhere.
 
     Shapes: K anchors `[B, *E]` or mappings of such, times `[B]` in [0, 1].
-    Raises: `Incompatible` for a curve that is none, or a space that is not Euclidean; `InvalidInput` for anchors of
-        another number, of different shapes, or at other times than those of the curve.
+    Raises: `Incompatible` for a curve that is none, a space that is not flat, and on a convex part of one for weights
+        that are no convex combination (splines); `InvalidInput` for anchors of another number, of different shapes, or
+        at other times than those of the curve.
 
     Example:
         >>> path = MultiAffine(Pairwise((0.0, 0.5, 1.0)))
@@ -61,11 +61,8 @@ class MultiAffine:
 
     def __post_init__(self) -> None:
         require_part("MultiAffine.curve", self.curve, Curve, "times to weights, as Pairwise((0.0, 0.5, 1.0))")
-        require(
-            isinstance(self.space, Euclidean),
-            f"MultiAffine adds points, which only Euclidean space allows; got {type(self.space).__name__}",
-            Incompatible,
-        )
+        require_flat_space("MultiAffine", self.space)
+        require_inside("MultiAffine", self.curve, self.space, self.curve(probe_times())[0])
 
     def sample(self, pairs: Pairs, t: Float[Tensor, " b"], *, generator: Gen = None) -> Point:
         """x_t given all anchors; nothing is drawn."""

@@ -12,6 +12,7 @@ from pushforward.core import AffinePath, Cond, Gen, Incompatible, Path, State, S
 from pushforward.fields import Normal
 from pushforward.solvers.exponential import ends, require_path
 from pushforward.solvers.multistep import mix
+from pushforward.spaces import has_normal_noise, noise_of
 
 __all__ = ["DDIM", "Churn", "churn_at"]
 
@@ -65,10 +66,9 @@ class DDIM:
         require_path(self)
         if not callable(self.churn):
             require(0 <= self.churn <= 1, f"DDIM.churn is {self.churn}, expected a number in [0, 1]")
-        reference = getattr(self.path.space, "reference", None)
         require(
-            not self.draws or reference is None,
-            f"DDIM churns normal noise, and the path's space has {reference}; use churn=0",
+            not self.draws or has_normal_noise(self.path.space),
+            f"DDIM churns normal noise, and the path's space has {noise_of(self.path.space)}; use churn=0",
             Incompatible,
         )
 

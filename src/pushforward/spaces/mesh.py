@@ -32,7 +32,7 @@ class _Geometry(NamedTuple):
     shares: Tensor  # [F], areas summed up to a face, as shares of the whole
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Mesh:
     r"""The surface of a triangle mesh in R^D: what moves on it is brought back to the closest point.
 
@@ -87,6 +87,9 @@ class Mesh:
         object.__setattr__(self, "faces", f.detach().long().cpu())
         flat = self.areas <= 1e-14 * self.areas.max()
         require(not bool(flat.any()), f"{int(flat.sum())} faces have no area (first: {int(flat.int().argmax())})")
+
+    def __repr__(self) -> str:
+        return f"Mesh({len(self.vertices)} vertices, {len(self.faces)} faces)"
 
     @classmethod
     def read(cls, path: str | Path) -> "Mesh":

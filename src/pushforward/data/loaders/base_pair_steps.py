@@ -89,9 +89,7 @@ class BasePairSteps:
         """All of them, split."""
         found = local_arrays((_LOCAL,), (self.kind, f"{self.kind}_step", "step_names"))
         if found is None:
-            raise InvalidInput(
-                f"BasePairSteps reads a file and downloads none; set PUSHFORWARD_DATA to a folder with {_LOCAL}"
-            )
+            raise InvalidInput(f"BasePairSteps downloads nothing; set PUSHFORWARD_DATA to a folder with {_LOCAL}")
         parameters, step, names = found[1]
         given = torch.as_tensor(parameters.astype(np.float64))
         require_finite(given, self.kind, ("shift", "slide", "rise", "tilt", "roll", "twist"))
@@ -99,13 +97,14 @@ class BasePairSteps:
         motion["shift"] /= self.length
         dtype = torch.get_default_dtype()
         train, validation, test = tenths(len(given), self.seed)
-        parts = (
+        parts = [
             Arrays({name: leaf[rows].to(dtype) for name, leaf in motion.items()}, step[rows] if self.labels else None)
             for rows in (train, validation if self.validation else test)
-        )
+        ]
         letters = tuple(map(str, names))
         return Dataset(
-            *parts,
+            train=parts[0],
+            test=parts[1],
             classes=len(letters) if self.labels else None,
             name=self.kind,
             class_names=letters if self.labels else None,

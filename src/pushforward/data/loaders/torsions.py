@@ -50,9 +50,7 @@ class Torsions:
         """The split of the file."""
         found = local_arrays((_LOCAL,), (self.residue, f"{self.residue}_split"))
         if found is None:
-            raise InvalidInput(
-                f"Torsions reads a file and downloads none; set PUSHFORWARD_DATA to a folder with {_LOCAL}"
-            )
+            raise InvalidInput(f"Torsions downloads nothing; set PUSHFORWARD_DATA to a folder with {_LOCAL}")
         degrees, part = map(torch.as_tensor, found[1])
         angles = (degrees.double().deg2rad() % (2 * math.pi)).to(torch.get_default_dtype())
         angles = torch.where(angles < 2 * math.pi, angles, 0.0)  # a tiny negative angle is rounded to 2 pi
