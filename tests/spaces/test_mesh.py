@@ -236,3 +236,13 @@ def test_what_is_remembered_is_of_this_tensor_as_it_is():
     y = mesh.project(x)
     close(mesh.point(mesh.locate(y)), y)
     assert not torch.equal(mesh.locate(y).face, first.face)
+
+
+def test_leaves_of_a_mapping_are_copies():
+    mesh = uneven(1)
+    x = mesh.noise({"a": torch.empty(8, 3, dtype=F64), "b": torch.empty(8, 2, 3, dtype=F64)}, generator=gen())
+    assert mesh.dimension(x) == 6
+    close(mesh.noise_log_prob(x), torch.full((8,), -3 * math.log(mesh.area), dtype=F64))
+    y = mesh.move(x, {k: torch.ones_like(leaf) for k, leaf in x.items()}, torch.full((8,), 0.1, dtype=F64))
+    close(y["b"], mesh.project(x["b"] + 0.1))
+    assert torch.equal(mesh.log_volume(x), torch.zeros(8, dtype=F64))

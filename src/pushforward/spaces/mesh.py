@@ -6,14 +6,25 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from weakref import ref
 
-import numpy as np
 import scipy.sparse as sp
 import torch
 from scipy.sparse.csgraph import dijkstra
 from scipy.spatial import KDTree
 from torch import Tensor
 
-from pushforward.core import Gen, InvalidInput, align, dot, like, rand, require
+from pushforward.core import (
+    Gen,
+    InvalidInput,
+    State,
+    align,
+    batch_size,
+    dot,
+    leaves,
+    like,
+    map_state,
+    rand,
+    require,
+)
 from pushforward.spaces.meshes.closest import Location, Triangles, closest
 from pushforward.spaces.meshes.laplacian import eigenpairs
 from pushforward.spaces.meshes.obj import read_obj
@@ -53,7 +64,7 @@ class Mesh:
         vertices: `[V, D]`, D >= 2; finite, each a corner of some face.
         faces: `[F, 3]`, numbers of the corners.
 
-    Shapes: states and motions `[B, *M, D]`, with `M` copies of the surface.
+    Shapes: states and motions `[B, *M, D]`; the axes M, and the leaves of a mapping, make products of the surface.
     Raises: `InvalidInput` for faces that name no vertex, have no area, or leave vertices over; for states of another
         width.
 
@@ -189,8 +200,11 @@ class Mesh:
         corners = values[self.faces.to(values.device)[where.face]]
         return (align(where.weights.to(values.dtype), corners) * corners).sum(1)
 
-    def project(self, x: Tensor) -> Tensor:
+    def project(self, x: State) -> State:
         """The closest point of the surface."""
+        return map_state(self._project, x)
+
+    def _project(self, x: Tensor) -> Tensor:
         where = self.locate(x)
         y = like(self.point(where).reshape(x.shape), x)
         if x.requires_grad:
@@ -209,47 +223,51 @@ class Mesh:
             part = part - (part * normal).sum(1, keepdim=True) / size * normal
         return (part * (held.sum(1, keepdim=True) > 1)).reshape(u.shape)
 
-    def tangent(self, x: Tensor, u: Tensor) -> Tensor:
+    def tangent(self, x: State, u: State) -> State:
         """The part of `u` in the plane of the face of `x`."""
-        face = self.locate(x).face
-        flat = u.reshape(-1, u.shape[-1])
+        return map_state(self._in_plane, x, u)
+
+    def _in_plane(self, x: Tensor, u: Tensor) -> Tensor:
+        face, flat = self.locate(x).face, u.reshape(-1, u.shape[-1])
         return torch.einsum("nij,nj->ni", self._at(flat).projector[face], flat).reshape(u.shape)
 
     def gradient(self, where: Location, values: Tensor) -> Tensor:
         """The gradient `[N, D]` of a function that has `values` `[N, 3]` at the corners of the faces of locations."""
         return torch.einsum("nc,ncd->nd", values, self._at(values).slopes[where.face])
 
-    def move(self, x: Tensor, u: Tensor, dt: Tensor, *, generator: Gen = None) -> Tensor:
+    def move(self, x: State, u: State, dt: Tensor, *, generator: Gen = None) -> State:
         """The point of the surface that is closest to x + dt u."""
-        return self.project(like(torch.addcmul(x, align(dt, u), u), x, u))
+        return map_state(lambda p, q: self._project(like(torch.addcmul(p, align(dt, q), q), p, q)), x, u)
 
-    def exp(self, x: Tensor, u: Tensor) -> Tensor:
+    def exp(self, x: State, u: State) -> State:
         """`move` for unit time; close to the geodesic for steps below the size of a face."""
-        return self.project(x + u)
+        return map_state(lambda p, q: self._project(p + q), x, u)
 
-    def inner(self, x: Tensor, u: Tensor, v: Tensor) -> Tensor:
+    def inner(self, x: State, u: State, v: State) -> Tensor:
         """Dot product `[B]`."""
         return dot(u, v)
 
-    def noise(self, like: Tensor, *, generator: Gen = None) -> Tensor:
+    def noise(self, like: State, *, generator: Gen = None) -> State:
         """Uniform by area."""
-        flat = self._points(like)
+        return map_state(lambda p: self._noise(p, generator), like)
+
+    def _noise(self, shaped: Tensor, generator: Gen) -> Tensor:
+        flat = self._points(shaped)
         pick, r, s = rand((3, len(flat)), flat, generator=generator).to(flat.dtype)
         geometry = self._at(flat)
         face = torch.searchsorted(geometry.shares, pick).clamp_max(len(self.faces) - 1)
         r = r.sqrt()  # two uniform numbers fold onto a triangle evenly
-        return (
-            self.point(Location(face, torch.stack([1 - r, r * (1 - s), r * s], 1))).reshape(like.shape).to(like.dtype)
-        )
+        x = self.point(Location(face, torch.stack([1 - r, r * (1 - s), r * s], 1)))
+        return x.reshape(shaped.shape).to(shaped.dtype)
 
-    def noise_log_prob(self, x: Tensor) -> Tensor:
+    def noise_log_prob(self, x: State) -> Tensor:
         """Log-density `[B]` of the noise against area: -log(area) for every copy, in nats."""
-        return x.new_full((len(x),), -self.dimension(x) / 2 * math.log(self.area))
+        return self.log_volume(x) - self.dimension(x) / 2 * math.log(self.area)
 
-    def log_volume(self, x: Tensor) -> Tensor:
+    def log_volume(self, x: State) -> Tensor:
         """0: faces are embedded isometrically."""
-        return x.new_zeros(len(x))
+        return leaves(x)[0].new_zeros(batch_size(x))
 
-    def dimension(self, x: Tensor) -> int:
+    def dimension(self, x: State) -> int:
         """2 for every copy."""
-        return 2 * int(np.prod(x.shape[1:-1], dtype=int))
+        return sum(2 * math.prod(p.shape[1:-1]) for p in leaves(x))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from pushforward.core import require_part
+from pushforward.core import InvalidInput, State, require_part, shapes
 from pushforward.spaces.mesh import Mesh
 from pushforward.spaces.meshes.closest import Location
 from pushforward.spaces.meshes.weights import Biharmonic, SpectralWeight
@@ -67,15 +67,18 @@ class SpectralDistance:
         corners = self._corners(where)
         return torch.einsum("nc,nck->nk", where.weights, corners), corners
 
-    def __call__(self, x: Tensor, y: Tensor) -> Tensor:
+    def __call__(self, x: State, y: State) -> Tensor:
         """Distance of every row, `[B]`."""
         return self.towards(y)(x)[0]
 
-    def towards(self, y: Tensor) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
+    def towards(self, y: State) -> Callable[[State], tuple[Tensor, State]]:
         """From x to the distance to `y` `[B]` and its gradient in x `[B, *M, 3]`, tangent; 0 at `y` itself."""
+        if not isinstance(y, Tensor):
+            raise InvalidInput(f"SpectralDistance is told of one tensor [B, *M, 3], got {shapes(y)}")
         target, _ = self._embed(self.mesh.locate(y))
 
-        def look(x: Tensor) -> tuple[Tensor, Tensor]:
+        def look(x: State) -> tuple[Tensor, State]:
+            assert isinstance(x, Tensor)
             where = self.mesh.locate(x)
             here, corners = self._embed(where)
             gap = here - target
