@@ -209,3 +209,11 @@ def test_dual_numbers_agree_with_forward_mode_and_keep_the_gradient_of_the_value
     torch.testing.assert_close(change, derivative)
     found = torch.autograd.grad(value.square().sum(), list(net.parameters()))
     torch.testing.assert_close(found, torch.autograd.grad(net(x).square().sum(), list(net.parameters())))
+
+
+def test_states_of_several_tensors_have_derivatives_along_states():
+    """Also those whose memory `expand` shares, which forward mode itself refuses."""
+    x, u = {"a": torch.ones(1, 2).expand(3, 2), "b": torch.full((3,), 2.0)}, {"a": torch.ones(3, 2), "b": torch.ones(3)}
+    value, change = jvp(lambda x: {"c": x["a"] * x["b"][:, None] ** 2}, (x,), (u,))
+    torch.testing.assert_close(value["c"], torch.full((3, 2), 4.0))
+    torch.testing.assert_close(change["c"], torch.full((3, 2), 8.0))

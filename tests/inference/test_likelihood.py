@@ -198,7 +198,7 @@ def test_what_makes_no_sense_is_refused():
         def noise(self, like, *, generator=None):
             return like
 
-    with pytest.raises(Incompatible, match="not that of Wheel"):
+    with pytest.raises(Incompatible, match="Wheel does not know its volume"):
         log_prob(field, x, solver=RK4(), space=Wheel())
 
 

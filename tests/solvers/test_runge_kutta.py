@@ -6,6 +6,7 @@ import torch
 from pushforward.core import InvalidInput, Step
 from pushforward.solvers import RK4, Dopri5, Heun, Midpoint, Tableau, Tsit5
 from pushforward.solvers.runge_kutta import interpolate
+from pushforward.spaces import Euclidean
 
 METHODS = [Midpoint, Heun, RK4, Dopri5, Tsit5]
 PAIRS = [Dopri5, Tsit5]
@@ -83,7 +84,13 @@ def test_dense_output_satisfies_the_order_conditions_of_order_four(method, theta
     step = Step(vector(tableau.b)[None], carry=slopes)
     one = torch.ones(1, dtype=torch.float64)
     b = interpolate(
-        tableau, torch.zeros_like(step.x), step, h=one, rows=torch.zeros(1, dtype=torch.int64), theta=theta * one
+        tableau,
+        torch.zeros_like(step.x),
+        step,
+        h=one,
+        rows=torch.zeros(1, dtype=torch.int64),
+        theta=theta * one,
+        space=Euclidean(),
     )[0]
     assert misses(tableau, b, 4, theta) < 1e-12
 
@@ -94,7 +101,9 @@ def test_dense_output_meets_both_ends_with_their_slopes(method):
     draw = lambda: torch.randn(1, 3, generator=generator, dtype=torch.float64)
     x, y, slopes, h = draw(), draw(), tuple(draw() for _ in range(7)), torch.tensor([-0.7], dtype=torch.float64)
     rows = torch.zeros(2, dtype=torch.int64)
-    at = lambda theta: interpolate(method.tableau, x, Step(y, carry=slopes), h=h, rows=rows, theta=theta)
+    at = lambda theta: interpolate(
+        method.tableau, x, Step(y, carry=slopes), h=h, rows=rows, theta=theta, space=Euclidean()
+    )
     theta = torch.tensor([0.0, 1.0], dtype=torch.float64)
     value, change = torch.func.jvp(at, (theta,), (torch.ones_like(theta),))
     assert torch.equal(value, torch.cat([x, y]))

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from pushforward.bench.job import Job
 from pushforward.bench.results import Result
-from pushforward.core import Cond, generator_from
+from pushforward.core import generator_from
 from pushforward.data import MeshDensity, MeshFile, Stream
 from pushforward.metrics import c2st
 from pushforward.nets import MLP
@@ -31,7 +31,7 @@ class MeshSuite:
     """From the uniform law on a mesh to the positive part of its tenth eigenfunction; `c2st` to fresh draws.
 
     Every batch simulates as many pairs and learns from all their states; the network is an MLP (4 x 128) on x and t
-    whose answer is projected on the plane of the face. Followed by Euler with 100 steps. Beside it stand the score of
+    whose answer becomes tangent to the face. Followed by Euler with 100 steps. Beside it stand the score of
     uniform draws, where training starts, and of other draws of the target, below which no model gets but by chance.
     `off_surface` is the largest distance of a sample from the mesh, in units of the mesh; `seconds` are those of
     training and sampling.
@@ -90,7 +90,7 @@ class MeshSuite:
         objective = FlowMatching(path, states=self.states)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            net = _InPlane(mesh, MLP((3,), width=128, depth=4, activation="silu"))
+            net = MLP((3,), width=128, depth=4, activation="silu")
         settings = Training(self.steps, self.batch, 2e-3, 0.0, warmup=min(100, self.steps), ema=0.999, device="cpu")
         trained = train(net, objective, Feed(Stream(density), space=mesh), settings, seed=seed).net
         noise = mesh.noise(torch.empty(self.points, 3), generator=generator_from(seed, "source"))
@@ -98,16 +98,3 @@ class MeshSuite:
             x = solve(objective.field(trained), noise, torch.linspace(0, 1, 101), solver=Euler(mesh)).x
         assert isinstance(x, Tensor)
         return x
-
-
-class _InPlane(nn.Module):
-    """A network's answer in the plane of the face."""
-
-    def __init__(self, mesh: Mesh, net: nn.Module) -> None:
-        super().__init__()
-        self.mesh, self.net = mesh, net
-
-    def forward(self, x: Tensor, t: Tensor, cond: Cond = None) -> Tensor:
-        u = self.mesh.tangent(x, self.net(x, t, cond))
-        assert isinstance(u, Tensor)
-        return u

@@ -143,7 +143,7 @@ METHODS: tuple[Method, ...] = (
             "Product",
             "SE3",
         ),
-        tests=("tests/spaces/test_laws.py", "tests/spaces/test_closed_forms.py", "tests/spaces/test_distances.py"),
+        tests=("tests/spaces",),
     ),
     Method(
         id="pfgmpp",

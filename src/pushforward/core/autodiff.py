@@ -1,6 +1,6 @@
 """The one door to forward-mode derivatives, and the divergence of a field."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, cast, runtime_checkable
 
@@ -19,7 +19,9 @@ __all__ = ["Divergence", "Exact", "HutchPlusPlus", "Hutchinson", "dual", "jvp"]
 
 
 def _own(x: Any) -> Any:
-    """Give a tensor its own memory: forward mode refuses what `expand` shares."""
+    """Give the tensors of a state their own memory: forward mode refuses what `expand` shares."""
+    if isinstance(x, Mapping):
+        return {name: _own(leaf) for name, leaf in x.items()}
     return x.contiguous() if isinstance(x, Tensor) else x
 
 
@@ -37,7 +39,7 @@ def jvp(
     networks of this library write their own; for foreign ones use `difference` where gradients go through.
 
     Args:
-        f: Function of `len(primals)` tensors, giving a tensor.
+        f: Function of `len(primals)` tensors, giving a tensor. Without `difference`, states will do for any of them.
         primals: Where; tensors.
         tangents: Along what; shaped like `primals`.
         difference: Step of the central difference, in units of the tangents; None for forward mode.

@@ -76,8 +76,9 @@ class Manifold(Smooth, Protocol):
 
     Event axes before those of a point are a product of as many copies. Of what may be there besides:
     `distance(x, y)` `[B]`; `transport(x, y, u)`, parallel along the geodesic; `tangent_noise(x, generator=)`, standard
-    normal tangent vectors; `features(x)`, what a network is best told of a point; `pull_back(x, u, v)`, the
-    differential of `exp` at x undone, in closed form or where `log` has no derivative.
+    normal tangent vectors; `features(x)`, what a network is best told of a point, and `motion(x, out)`, the tangent
+    vector that its answer means; `pull_back(x, u, v)`, the differential of `exp` at x undone, in closed form or where
+    `log` has no derivative.
     """
 
     def project(self, x: State) -> State:

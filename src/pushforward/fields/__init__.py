@@ -13,7 +13,7 @@ from pushforward.fields.endpoint import Endpoint
 from pushforward.fields.flow_and_score import FlowAndScore
 from pushforward.fields.flow_sde import FlowSDE
 from pushforward.fields.latent_noise import LatentNoise
-from pushforward.fields.net_field import NetEstimator, NetField, NetScore
+from pushforward.fields.net_field import NetEstimator, NetField, NetScore, check_head, hear
 from pushforward.fields.net_map import NetMap
 from pushforward.fields.noise import Noise
 from pushforward.fields.noise_levels import Memoryless, PowerLaw
@@ -21,6 +21,7 @@ from pushforward.fields.normal import Normal
 from pushforward.fields.score import Score
 from pushforward.fields.shared import Shared
 from pushforward.fields.stacked import Stacked, stack
+from pushforward.fields.tangent import Tangent
 from pushforward.fields.transition_kernel import Transition, TransitionKernel
 from pushforward.fields.velocity import Velocity
 
@@ -44,10 +45,13 @@ __all__ = [
     "Score",
     "Shared",
     "Stacked",
+    "Tangent",
     "Transition",
     "TransitionKernel",
     "Velocity",
     "adapters",
+    "check_head",
     "converted",
+    "hear",
     "stack",
 ]

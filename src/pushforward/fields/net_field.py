@@ -8,8 +8,28 @@ from torch import Tensor, nn
 
 from pushforward.core import AffineHead, Cond, Estimate, Head, Incompatible, Law, Path, ScoreHead, State, require
 from pushforward.fields.ends import require_affine
+from pushforward.spaces import is_curved
 
-__all__ = ["NetEstimator", "NetField", "NetScore"]
+__all__ = ["NetEstimator", "NetField", "NetScore", "check_head", "hear"]
+
+
+def hear(net: Callable[..., Any], x: State, t: Tensor, cond: Cond = None, *, head: Head, path: Path) -> Law:
+    """What a network says at `x` and `t`: told the features of a curved space, its answer is read there."""
+    space: Any = path.space
+    if not is_curved(space):
+        return head.law(net(x, t, cond), x, t)
+    told = space.features(x) if hasattr(space, "features") else x
+    return cast(Any, head).law_on(space, net(told, t, cond), x, t)
+
+
+def check_head(head: Head, path: Path) -> None:
+    """Raise `Incompatible` when what `head` asks makes no sense on `path`, or on its space."""
+    head.check(path)
+    require(
+        not is_curved(path.space) or hasattr(head, "law_on"),
+        f"{type(head).__name__} says points of flat space, and {type(path.space).__name__} is curved; use Velocity()",
+        Incompatible,
+    )
 
 
 @dataclass(frozen=True)
@@ -32,7 +52,7 @@ class NetField:
     path: Path
 
     def __post_init__(self) -> None:
-        self.head.check(self.path)
+        check_head(self.head, self.path)
 
     @property
     def span(self) -> tuple[float, float]:
@@ -41,7 +61,7 @@ class NetField:
 
     def law(self, x: State, t: Tensor, cond: Cond = None) -> Law:
         """What the network says at `x` and `t`."""
-        return self.head.law(self.net(x, t, cond), x, t)
+        return hear(self.net, x, t, cond, head=self.head, path=self.path)
 
     def __call__(self, x: State, t: Tensor, cond: Cond = None) -> State:
         """Marginal velocity at `x` `[B, *E]` and `t` `[B]`."""

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor
 
-from pushforward.core import AffinePath, Coeffs, Estimate, Law, Path, Point, State
+from pushforward.core import AffinePath, Coeffs, Estimate, Incompatible, Law, Path, Point, State, require
 from pushforward.fields.dirac import Dirac
 from pushforward.fields.shared import Shared
+from pushforward.fields.tangent import Tangent
 
 __all__ = ["Velocity"]
 
@@ -17,6 +19,8 @@ class Velocity:
     r"""The network says the marginal velocity.
 
     .. math:: v_\theta(x, t) \approx \mathrm E[\dot x_t \,|\, x_t = x]
+
+    On curved spaces the network is told the space's `features` of x, and what it says becomes tangent at x.
 
     Source: Lipman et al., Flow Matching for Generative Modeling (ICLR 2023), https://arxiv.org/abs/2210.02747.
 
@@ -36,6 +40,12 @@ class Velocity:
     def law(self, out: State, x: State, t: Tensor) -> Law:
         """A point estimate."""
         return Dirac(out) if self.shares is None else Shared(out, self.shares)
+
+    def law_on(self, space: Any, out: State, x: State, t: Tensor) -> Law:
+        """A point estimate on a curved space, in its metric; `out` is a tangent vector where the space says how."""
+        require(self.shares is None, "shares count leaves of flat space; leave them out on a curved one", Incompatible)
+        motion = getattr(space, "motion", space.tangent)
+        return Tangent(motion(x, out), x, space)
 
     def target(self, path: Path, point: Point) -> State:
         """Conditional velocity."""

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import is_dataclass, replace
 from typing import Any, NamedTuple, cast
 
 import torch
@@ -16,6 +17,7 @@ from pushforward.core import (
     Hutchinson,
     Incompatible,
     InvalidInput,
+    Manifold,
     Solver,
     Space,
     nearest,
@@ -24,7 +26,7 @@ from pushforward.core import (
 )
 from pushforward.inference.transport import Times, directed
 from pushforward.solvers import solve
-from pushforward.spaces import Euclidean
+from pushforward.spaces import Euclidean, Product, is_curved
 
 __all__ = ["Likelihood", "likelihood", "log_prob", "sample_with_log_prob"]
 
@@ -57,8 +59,8 @@ def _divergence(chosen: Divergence | str) -> Divergence:
 def _density(source: Any, space: Space | None) -> Callable[[Tensor], Tensor]:
     """Log-density of the source, checked to give one number per row."""
     require(
-        space is None or isinstance(space, Euclidean),
-        f"log_prob integrates the flat divergence, which is not that of {type(space).__name__}; leave space=None",
+        space is None or isinstance(space, Manifold),
+        f"log_prob integrates a divergence, and {type(space).__name__} does not know its volume; choose another space",
         Incompatible,
     )
     source = (space or Euclidean()) if source is None else source
@@ -88,26 +90,46 @@ def _follow(
     solver: Solver,
     divergence: Divergence | str,
     cond: Cond,
+    space: Space | None,
     generator: Gen,
 ) -> tuple[Tensor, Tensor, int]:
     """The state at the end of `times`, by how much log p grew on the way there `[B, K]`, and the evaluations.
 
-    Every estimate of the divergence has a column of its own.
+    Every estimate of the divergence has a column of its own. What is integrated is the trace of the Jacobian, of the
+    field continued along normals; what the metric's volume grew from end to end is the rest of the divergence.
     """
+    solver, manifold = _on(solver, space)
+    project: Any = (lambda x: x) if manifold is None else manifold.project
     chosen = _divergence(divergence)
     probes = chosen.probes(x, generator=generator)  # one draw for the whole way: fresh ones would make the field jump
 
     def augmented(state: Mapping[str, Tensor], t: Tensor, rows: Int[Tensor, " n"]) -> dict[str, Tensor]:
         """(x, log p) -> (v, -div v), for the rows still under way."""
         own = take(cond, rows)
-        velocity, div = chosen.estimates(lambda x: field(x, t, own), state["x"], probes[:, rows])
+        velocity, div = chosen.estimates(lambda x: field(project(x), t, own), state["x"], probes[:, rows])
         return {"x": velocity, "logp": -div.T}
 
     start = {"x": x, "logp": x.new_zeros(len(x), chosen.count)}
     rows = torch.arange(len(x), device=x.device)
     solution = solve(augmented, start, times, solver=solver, cond=rows)
     arrived = cast(Mapping[str, Tensor], solution.x)
-    return arrived["x"], arrived["logp"], solution.nfe
+    growth = arrived["logp"]
+    if manifold is not None:
+        growth = growth - (manifold.log_volume(arrived["x"]) - manifold.log_volume(x))[:, None]
+    return arrived["x"], growth, solution.nfe
+
+
+def _on(solver: Any, space: Space | None) -> tuple[Any, Manifold | None]:
+    """The solver for (x, log p) with x in `space`, or else in its own; and that space where it is curved."""
+    space = getattr(solver, "space", None) if space is None else space
+    if not isinstance(space, Manifold) or not is_curved(space):
+        return solver, None
+    require(
+        is_dataclass(solver) and hasattr(solver, "space"),
+        f"{type(solver).__name__} follows flows in flat space only; on {type(space).__name__} use RK4, Dopri5 or Tsit5",
+        Incompatible,
+    )
+    return replace(cast(Any, solver), space=Product(x=space, logp=Euclidean())), space
 
 
 def log_prob(
@@ -127,6 +149,14 @@ def log_prob(
     .. math:: \log p_1(x_1) = \log p_0(x_0) - \int_0^1 \nabla\!\cdot v(x_t, t)\, dt, \qquad
               \tfrac{d}{dt}\log p_t(x_t) = -\nabla\!\cdot v(x_t, t)
 
+    On a manifold the divergence is the Riemannian one,
+
+    .. math:: \mathrm{div}_g v = \mathrm{tr}\, D\bar v + v \cdot \nabla \log\sqrt{\det g}, \qquad
+              \bar v(x) = v(\pi(x)),
+
+    the trace of the field continued along normals, and, in coordinates that are no isometric embedding, the growth of
+    the volume element, which needs only its value at both ends.
+
     The pair (x, log p) goes from data back to the source through `solve`, so every solver serves; with an adaptive one
     log p counts as one more coordinate of its row. Gradients reach `x` and the parameters of `field`.
 
@@ -145,12 +175,13 @@ def log_prob(
         divergence: "exact" (about one evaluation per coordinate), "hutchinson" (one random probe, kept along the way:
             log p is unbiased, p is not), or a `core.Divergence` such as `Hutchinson(count=16)` or `HutchPlusPlus()`.
         cond: Condition of every row.
-        space: Where `x` lives; flat.
+        space: Where `x` lives; None takes the solver's own. Densities on a manifold are against its Riemannian volume.
         generator: Draws the probes.
 
     Returns: `[B]`.
     Raises: `InvalidInput` when the source does not give one number per row, and for times that leave the field's
-        `span`; `Incompatible` on spaces that are not flat.
+        `span`; `Incompatible` on curved spaces for solvers of flat space, and for spaces that do not know their
+        volume.
 
     Example:
         >>> log_prob(lambda x, t, cond: 0.5 * x, torch.zeros(1, 2), solver=pf.solvers.RK4())
@@ -197,9 +228,11 @@ def likelihood(
         >>> bool(found.standard_error > 0), found.nfe
         (True, 400)
     """
-    density = _density(source, space)
+    density = _density(source, getattr(solver, "space", None) if space is None else space)
     grid = directed(times, x, field, reverse=True)
-    x0, growth, nfe = _follow(field, x, grid, solver=solver, divergence=divergence, cond=cond, generator=generator)
+    x0, growth, nfe = _follow(
+        field, x, grid, solver=solver, divergence=divergence, cond=cond, space=space, generator=generator
+    )
     return Likelihood(density(x0) - growth.mean(1), _standard_error(growth, divergence), nfe)
 
 
@@ -236,7 +269,9 @@ def sample_with_log_prob(
         >>> logp
         tensor([-2.8379])
     """
-    density = _density(source, space)
+    density = _density(source, getattr(solver, "space", None) if space is None else space)
     grid = directed(times, x0, field, reverse=False)
-    x1, growth, _ = _follow(field, x0, grid, solver=solver, divergence=divergence, cond=cond, generator=generator)
+    x1, growth, _ = _follow(
+        field, x0, grid, solver=solver, divergence=divergence, cond=cond, space=space, generator=generator
+    )
     return x1, density(x0) + growth.mean(1)

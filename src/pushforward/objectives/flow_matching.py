@@ -25,7 +25,7 @@ from pushforward.core import (
     require,
     require_part,
 )
-from pushforward.fields import NetField, Velocity
+from pushforward.fields import NetField, Velocity, check_head, hear
 from pushforward.objectives.times import Draw, Independent, TimeLaw, Uniform
 from pushforward.objectives.weights import NamedLoss, One, Weight
 from pushforward.paths import Affine
@@ -138,7 +138,7 @@ class FlowMatching:
             ("weight", Weight | NamedLoss, "a function from times [B] to weights [B], or a loss such as NoiseLoss()"),
         ):
             require_part(f"FlowMatching.{name}", getattr(self, name), kind, example)
-        self.head.check(self.path)
+        check_head(self.head, self.path)
         levels = getattr(self.times, "schedule", None)
         require(
             levels is None or levels == getattr(self.path, "schedule", None),
@@ -177,10 +177,10 @@ class FlowMatching:
         if self.both_signs:
             other = cast(Any, self.path).mirrored(point)
             point, cond, t, batch = _both(point, other), _twice(cond), _twice(t), _doubled(batch)
-        law = self.head.law(net(point.x, point.t, cond), point.x, point.t)
+        answer = lambda x, t: hear(net, x, t, cond, head=self.head, path=self.path)
+        law = answer(point.x, point.t)
         fit = law.loss(self.head.target(self.path, point))
         rows = {"fit": fit if isinstance(self.weight, One) else self._weigh(t) * fit}
-        answer = lambda x, t: self.head.law(net(x, t, cond), x, t)
         for term in self.terms:
             asks = isinstance(term, FieldTerm)
             rows[term.name] = (

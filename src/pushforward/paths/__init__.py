@@ -6,6 +6,7 @@ A path says where a row is at time t given its ends, and how it moves; it knows 
 from pushforward.paths import curves, latents, schedules
 from pushforward.paths.affine import Affine
 from pushforward.paths.curves import Curve, LearnedCurve, NaturalSpline, Pairwise, Polyline
+from pushforward.paths.geodesic import Geodesic
 from pushforward.paths.latents import Brownian, Constant, SineSquared
 from pushforward.paths.multi_affine import MultiAffine, blend
 from pushforward.paths.premetric import Distance, Premetric
@@ -33,6 +34,7 @@ __all__ = [
     "Curve",
     "Distance",
     "EncodingDecoding",
+    "Geodesic",
     "KineticOptimal",
     "LearnedCurve",
     "LinearVP",

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pushforward.core import Cond, Gen, RunFailed, Solver, State, align, dot, event_size, leaves, like, map_state, take
+from pushforward.core import Cond, Gen, RunFailed, Solver, Space, State, align, dot, event_size, leaves, map_state, take
 from pushforward.solvers.controller import PI
 from pushforward.solvers.runge_kutta import Tableau, interpolate
 
@@ -22,6 +22,11 @@ class Adaptive(Solver, Protocol):
     @property
     def tableau(self) -> Tableau:
         """The pair; the last stage is the first of the next step, `error` and `quartic` are set."""
+        ...
+
+    @property
+    def space(self) -> Space:
+        """Where states live."""
         ...
 
     @property
@@ -83,7 +88,7 @@ def _first_size(dynamics: Any, solver: Adaptive, rows: _Rows) -> Tensor:
     size, speed = _rms(x, scale), _rms(slope, scale)
     trial = torch.where((size < 1e-5) | (speed < 1e-5), 1e-6, 0.01 * size / speed)
     trial = torch.minimum(torch.where(trial > rows.floor, trial, rows.floor), span)  # the floor where v is not a number
-    ahead = map_state(lambda p, u: like(p + align(rows.sign * trial, p) * u, p, u), x, slope)
+    ahead = solver.space.move(x, slope, rows.sign * trial)
     bend = map_state(torch.sub, dynamics(ahead, rows.now + rows.sign * trial, rows.cond), slope)
     fastest = torch.maximum(speed, _rms(bend, scale) / trial)
     smooth = torch.where(
@@ -185,7 +190,7 @@ def adapt(
             places, times = (passed & accept[:, None]).nonzero(as_tuple=True)
             h = until - rows.now
             theta = ((rows.times[places, times] - rows.now[places]) / h[places]).clamp(0, 1)
-            between = interpolate(solver.tableau, rows.x, step, h=h, rows=places, theta=theta)
+            between = interpolate(solver.tableau, rows.x, step, h=h, rows=places, theta=theta, space=solver.space)
             trajectory.add(times, rows.place[places], between)
 
         def choose(new: Tensor, old: Tensor) -> Tensor:

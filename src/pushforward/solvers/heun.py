@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pushforward.core import Cond, Gen, Space, State, Step
-from pushforward.solvers.runge_kutta import Tableau, require_flat, runge_kutta
+from pushforward.solvers.runge_kutta import Tableau, require_smooth, runge_kutta
 from pushforward.spaces import Euclidean
 
 __all__ = ["Heun"]
@@ -20,10 +20,10 @@ class Heun:
     .. math:: x_t = x_s + \tfrac h2 \big(v(x_s, s) + v(x_s + h\, v(x_s, s),\ t)\big), \qquad h = t - s
 
     Args:
-        space: Where states live; flat.
+        space: Where states live; smooth.
 
     Shapes: `x` `[B, *E]`, `s`, `t` `[B]`; s > t is allowed.
-    Raises: `Incompatible` at construction when the space is not flat.
+    Raises: `Incompatible` at construction when the space has no geodesics.
 
     Example:
         >>> Heun().step(lambda x, t, cond: -x, torch.ones(1, 1), torch.zeros(1), torch.tensor([0.5])).x
@@ -34,7 +34,7 @@ class Heun:
     space: Space = field(default_factory=Euclidean)
 
     def __post_init__(self) -> None:
-        require_flat(self)
+        require_smooth(self)
 
     def step(
         self,

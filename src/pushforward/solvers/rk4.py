@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pushforward.core import Cond, Gen, Space, State, Step
-from pushforward.solvers.runge_kutta import Tableau, require_flat, runge_kutta
+from pushforward.solvers.runge_kutta import Tableau, require_smooth, runge_kutta
 from pushforward.spaces import Euclidean
 
 __all__ = ["RK4"]
@@ -22,10 +22,10 @@ class RK4:
     with k1 at s, k2 and k3 at the middle, k4 at t. Exact when v is a cubic polynomial of t alone.
 
     Args:
-        space: Where states live; flat.
+        space: Where states live; smooth.
 
     Shapes: `x` `[B, *E]`, `s`, `t` `[B]`; s > t is allowed.
-    Raises: `Incompatible` at construction when the space is not flat.
+    Raises: `Incompatible` at construction when the space has no geodesics.
 
     Example:
         >>> RK4().step(lambda x, t, cond: -x, torch.ones(1, 1), torch.zeros(1), torch.tensor([0.5])).x
@@ -41,7 +41,7 @@ class RK4:
     space: Space = field(default_factory=Euclidean)
 
     def __post_init__(self) -> None:
-        require_flat(self)
+        require_smooth(self)
 
     def step(
         self,

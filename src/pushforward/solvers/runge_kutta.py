@@ -4,16 +4,28 @@ import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from pushforward.core import Cond, Incompatible, InvalidInput, Space, State, Step, align, like, map_state, require
-from pushforward.spaces import Euclidean
+from pushforward.core import (
+    Cond,
+    Incompatible,
+    InvalidInput,
+    Smooth,
+    Space,
+    State,
+    Step,
+    align,
+    like,
+    map_state,
+    require,
+)
+from pushforward.spaces import Euclidean, pull_back
 
-__all__ = ["Tableau", "interpolate", "require_flat", "runge_kutta", "tableau_of"]
+__all__ = ["Tableau", "interpolate", "require_flat", "require_smooth", "runge_kutta", "tableau_of"]
 
 
 @dataclass(frozen=True)
@@ -61,13 +73,24 @@ class Tableau:
         return len(self.b) > 1 and self.b == (*self.a[-1], 0.0)
 
 
+def require_smooth(solver: Any) -> None:
+    """Raise `Incompatible` unless `solver.space` can bring back motions found at other points."""
+    name, space = type(solver).__name__, solver.space
+    require(
+        isinstance(space, Smooth),
+        f"{name} adds motions taken at different points, brought back along geodesics, which {type(space).__name__} "
+        f"does not have; use Euler({type(space).__name__}(...))",
+        Incompatible,
+    )
+
+
 def require_flat(solver: Any) -> None:
-    """Raise `Incompatible` unless `solver.space` adds motions of different points, as every order above one does."""
+    """Raise `Incompatible` unless `solver.space` adds motions of steps before, as multistep methods do."""
     name, space = type(solver).__name__, solver.space
     require(
         isinstance(space, Euclidean),
-        f"{name} adds motions taken at different points, which only Euclidean() allows, got {type(space).__name__}; "
-        f"use Euler({type(space).__name__}(...))",
+        f"{name} adds motions of earlier steps, which only Euclidean() allows, got {type(space).__name__}; "
+        f"use RK4({type(space).__name__}(...)), or Euler where there are no geodesics",
         Incompatible,
     )
 
@@ -102,6 +125,12 @@ def _sum(weights: tuple[float, ...], slopes: Sequence[State]) -> tuple[State, fl
     return u, lead
 
 
+def _along(weights: tuple[float, ...], slopes: Sequence[State], h: Tensor) -> State:
+    """`h sum_j weights_j slopes_j`."""
+    u, weight = _sum(weights, slopes)
+    return map_state(lambda p: align(weight * h, p) * p, u)
+
+
 def runge_kutta(
     tableau: Tableau,
     dynamics: Any,
@@ -114,7 +143,14 @@ def runge_kutta(
     carry: tuple[State, ...] | None = None,
     estimate: bool = False,
 ) -> Step:
-    """One step of the method `tableau` from `x` at `s` to `t`; s > t is allowed, row by row.
+    r"""One step of the method `tableau` from `x` at `s` to `t`; s > t is allowed, row by row.
+
+    On other smooth spaces the method runs in normal coordinates at x, in which the equation is one in a flat space:
+
+    .. math:: x_i = \exp_x u_i, \quad u_i = h \sum_{j<i} a_{ij} k_j, \qquad
+              k_i = (d\exp_x)_{u_i}^{-1}\, v(x_i,\ s + c_i h)
+
+    so that states stay on the space and the order is kept at any tableau, for steps within the injectivity radius.
 
     Args:
         tableau: The method.
@@ -122,15 +158,18 @@ def runge_kutta(
         x: State `[B, *E]`.
         s: From, `[B]`.
         t: To, `[B]`.
-        space: Flat space, which adds motions to states.
+        space: Where states live.
         cond: Condition of every row.
-        carry: Slopes of the step before; the last of them is the slope at `x`, `s`. None evaluates it.
+        carry: Of the step before; the last of it is the motion at `x`, `s`. None evaluates it.
         estimate: Whether to fill `Step.error`.
 
-    Returns: `Step` with the slopes as `carry` where the last of them opens the next step.
+    Returns: `Step` whose `carry` holds the slopes at `x` and the motion at the new state, where it opens the next step.
     """
     h = t - s
-    slopes: list[State] = [dynamics(x, s, cond) if carry is None else carry[-1]]
+    first = dynamics(x, s, cond) if carry is None else carry[-1]
+    slopes: list[State] = [first]
+    flat = isinstance(space, Euclidean)
+    there: State = first
 
     def ahead(weights: tuple[float, ...]) -> State:
         u, weight = _sum(weights, slopes)
@@ -139,15 +178,15 @@ def runge_kutta(
     y = x
     for c, weights in zip(tableau.c[1:], tableau.a[1:], strict=True):
         y = ahead(weights)
-        slopes.append(dynamics(y, t if c == 1.0 else torch.add(s, h, alpha=c), cond))
+        there = dynamics(y, t if c == 1.0 else torch.add(s, h, alpha=c), cond)
+        slopes.append(there if flat else pull_back(cast(Smooth, space), x, _along(weights, slopes, h), there))
     if not tableau.first_same_as_last:
         return Step(ahead(tableau.b))
     error = None
     if estimate and tableau.error is not None:
         with torch.no_grad():  # step sizes are chosen, not differentiated
-            u, weight = _sum(tableau.error, slopes)
-            error = map_state(lambda p: align(weight * h, p) * p, u)
-    return Step(y, error=error, carry=tuple(slopes))
+            error = _along(tableau.error, slopes, h)
+    return Step(y, error=error, carry=(*slopes, there))
 
 
 def interpolate(
@@ -158,6 +197,7 @@ def interpolate(
     h: Float[Tensor, " b"],
     rows: Int[Tensor, " m"],
     theta: Float[Tensor, " m"],
+    space: Space,
 ) -> State:
     r"""Dense output: the state a fraction `theta` into `step` from `x` to y = `step.x`, for chosen rows.
 
@@ -165,7 +205,8 @@ def interpolate(
               + \theta(1-\theta)\, h \textstyle\sum_i d_i k_i\big], \qquad \Delta = y - x
 
     The cubic Hermite polynomial through both ends and slopes, and the one quartic that leaves them alone, weighted by
-    d = `tableau.quartic`: every quartic dense output that is once differentiable across steps has this form.
+    d = `tableau.quartic`: every quartic dense output that is once differentiable across steps has this form. On curved
+    spaces it is the polynomial in normal coordinates at x.
 
     Args:
         tableau: The method that made the step; its `quartic` must be set.
@@ -174,18 +215,25 @@ def interpolate(
         h: Signed lengths of the step, `[B]`.
         rows: Rows asked for, `[M]`, repeats allowed.
         theta: Fraction for each of them, `[M]`, in `[0, 1]`; 1 gives y to the bit.
+        space: Where states live.
 
     Returns: `[M, *E]`.
     """
     assert tableau.quartic is not None
-    u, weight = _sum(tableau.quartic, step.carry)
-    h = h[rows]
+    slopes = step.carry[: len(tableau.c)]
+    u, weight = _sum(tableau.quartic, slopes)
+    part = h[rows]
 
     def leaf(x: Tensor, y: Tensor, first: Tensor, last: Tensor, u: Tensor) -> Tensor:
         x, y, first, last, u = (p[rows] for p in (x, y, first, last, u))
-        r, step, change = align(theta, x), align(h, x), y - x
+        r, step, change = align(theta, x), align(part, x), y - x
         bend = (1 - r) * (step * first - change) - r * (step * last - change)
         between = torch.lerp(x.to(r.dtype), y.to(r.dtype), r) + r * (1 - r) * (bend + r * (1 - r) * (weight * step) * u)
         return like(between, x, y)
 
-    return map_state(leaf, x, step.x, step.carry[0], step.carry[-1], u)
+    if isinstance(space, Euclidean):
+        return map_state(leaf, x, step.x, slopes[0], slopes[-1], u)
+    end, origin = _along(tableau.b, slopes, h), map_state(torch.zeros_like, x)
+    way = map_state(leaf, origin, end, slopes[0], slopes[-1], u)
+    between = space.move(map_state(lambda p: p[rows], x), way, torch.ones_like(part))
+    return map_state(lambda p, y: torch.where(align(theta, p) == 1, y[rows], p), between, step.x)

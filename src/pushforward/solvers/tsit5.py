@@ -8,7 +8,7 @@ from torch import Tensor
 
 from pushforward.core import Cond, Gen, Space, State, Step
 from pushforward.solvers.controller import PI, require_tolerances
-from pushforward.solvers.runge_kutta import Tableau, require_flat, runge_kutta
+from pushforward.solvers.runge_kutta import Tableau, require_smooth, runge_kutta
 from pushforward.spaces import Euclidean
 
 __all__ = ["Tsit5"]
@@ -27,10 +27,10 @@ class Tsit5:
         relative_tolerance: Local error allowed per unit of |x|, >= 0.
         absolute_tolerance: Local error allowed besides, in the unit of x, > 0.
         controller: Chooses step sizes; None takes one step between consecutive times, as the fixed methods do.
-        space: Where states live; flat.
+        space: Where states live; smooth.
 
     Shapes: `x` `[B, *E]`, `s`, `t` `[B]`; s > t is allowed.
-    Raises: `Incompatible` at construction when the space is not flat, `InvalidInput` on tolerances out of range.
+    Raises: `Incompatible` at construction when the space has no geodesics, `InvalidInput` on tolerances out of range.
 
     Example:
         >>> x = pf.solve(lambda x, t, cond: -x, torch.ones(1, 1), [0.0, 1.0], solver=Tsit5()).x
@@ -91,7 +91,7 @@ class Tsit5:
     space: Space = field(default_factory=Euclidean)
 
     def __post_init__(self) -> None:
-        require_flat(self)
+        require_smooth(self)
         require_tolerances(self)
 
     def step(

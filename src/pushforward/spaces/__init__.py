@@ -6,6 +6,7 @@ A space knows no paths, networks or solvers; anything that needs time or learnin
 from pushforward.spaces import meshes
 from pushforward.spaces.ball import Ball
 from pushforward.spaces.box import Box, TruncatedNormal
+from pushforward.spaces.curved import is_curved
 from pushforward.spaces.domain import Domain
 from pushforward.spaces.euclidean import Euclidean
 from pushforward.spaces.igso3 import IGSO3
@@ -52,6 +53,7 @@ __all__ = [
     "TruncatedNormal",
     "half_space",
     "has_normal_noise",
+    "is_curved",
     "meshes",
     "noise_of",
     "pull_back",

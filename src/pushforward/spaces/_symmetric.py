@@ -8,7 +8,21 @@ from torch import Tensor
 
 from pushforward.core import Gen, randn_like
 
-__all__ = ["above", "dexp", "dlog", "expm", "exponential", "logm", "logm1p", "normal", "quotient", "sym", "triangle"]
+__all__ = [
+    "above",
+    "dexp",
+    "dlog",
+    "expm",
+    "exponential",
+    "logm",
+    "logm1p",
+    "motion",
+    "normal",
+    "quotient",
+    "square",
+    "sym",
+    "triangle",
+]
 
 # Derivatives of eigenvectors divide by differences of eigenvalues, and break at the identity. So eigenvectors are
 # constants here, and derivatives come from the equation that the answer solves: a chord step of Newton's method with
@@ -31,6 +45,16 @@ def triangle(x: Tensor) -> Tensor:
     m = x.shape[-1]
     i, j = torch.triu_indices(m, m, device=x.device)
     return x[..., i, j] * torch.where(i == j, 1.0, math.sqrt(2)).to(x)
+
+
+def square(v: Tensor) -> Tensor:
+    """The symmetric matrix with these coordinates: undoes `triangle`."""
+    m = (math.isqrt(8 * v.shape[-1] + 1) - 1) // 2
+    i, j = torch.triu_indices(m, m, device=v.device)
+    k = torch.arange(len(i), device=v.device)
+    basis = v.new_zeros(len(i), m, m)
+    basis[k, i, j] = basis[k, j, i] = torch.where(i == j, 1.0, math.sqrt(0.5)).to(v)
+    return torch.einsum("...k,kij->...ij", v, basis)
 
 
 def exponential(x: Tensor) -> Tensor:
@@ -100,9 +124,9 @@ def logm1p(p: Tensor, e: Tensor) -> Tensor:
     return _chords(lambda x: p - exponential(x), _solver(values, vectors), start)
 
 
-def dlog(p: Tensor, u: Tensor) -> Tensor:
-    """Differential of the logarithm at a positive matrix p, along u: solves dexp(log p, x) = u."""
-    solve, log = _solver(*_basis(p)), logm(p)
+def dlog(p: Tensor, log: Tensor, u: Tensor) -> Tensor:
+    """Differential of the logarithm at a positive matrix p, `log` given, along u: solves dexp(log, x) = u."""
+    solve = _solver(*_basis(p))
     return _chords(lambda x: u - dexp(log, x), solve, solve(u.detach()))
 
 
@@ -116,3 +140,8 @@ def above(x: Tensor) -> Tensor:
     eps = torch.finfo(x.dtype).eps
     floor = (eps * values[..., -1:]).clamp_min(torch.finfo(x.dtype).tiny)
     return x + (vectors * (floor - values).clamp_min(0)[..., None, :]) @ vectors.mT
+
+
+def motion(p: Tensor, out: Tensor) -> Tensor:
+    """The motion of p whose logarithm moves by the matrix of the coordinates `out`; a matrix is only symmetrised."""
+    return sym(out) if out.shape == p.shape else sym(dexp(logm(p), square(out)))

@@ -27,7 +27,7 @@ def _log_series(w: Tensor, scale: float) -> Tensor:
 def _log_images(w: Tensor, scale: float) -> Tensor:
     """The same sum by Poisson's formula: normal laws of the angles w + 2 pi k, with alternating signs."""
     square = scale**2
-    first = square / 8 + math.log(math.sqrt(2 * math.pi) / scale**3) - w.square() / (2 * square)
+    first = square / 8 + math.log(2 * math.sqrt(2 * math.pi) / scale**3) - w.square() / (2 * square)
     apart = w.clamp_min(1e-6)  # the sum below is even in w, and negligible where w is that small
     images = torch.ones_like(w)
     for k in (1, 2):
@@ -50,7 +50,7 @@ class IGSO3:
     taken after Poisson's formula, where two images are exact to rounding, as a dozen terms are above:
 
     .. math:: f(\omega) = \sqrt{2\pi}\, \frac{e^{\sigma^2/8}}{\sigma^3} \sum_{k} (-1)^k\,
-              \frac{(\omega - 2 \pi k)\, e^{-(\omega - 2 \pi k)^2 / 2 \sigma^2}}{2 \sin(\omega / 2)}
+              \frac{(\omega - 2 \pi k)\, e^{-(\omega - 2 \pi k)^2 / 2 \sigma^2}}{\sin(\omega / 2)}
 
     At scale 1.5, the source of FrameFlow's training, it is not yet uniform: f is 1.98 at 0 and 0.69 at pi.
 

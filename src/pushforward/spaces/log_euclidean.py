@@ -8,13 +8,19 @@ from torch import Tensor
 
 from pushforward.core import Gen, State, align, leaves, like, map_state, require
 from pushforward.spaces._radial import root, rows
-from pushforward.spaces._symmetric import above, dexp, dlog, expm, logm, normal, quotient, sym, triangle
+from pushforward.spaces._symmetric import above, dexp, dlog, expm, logm, motion, normal, quotient, sym, triangle
 
 __all__ = ["LogEuclidean"]
 
 
 def _exp(p: Tensor, u: Tensor) -> Tensor:
-    return expm(logm(p) + dlog(p, u))
+    log = logm(p)
+    return expm(log + dlog(p, log, u))
+
+
+def _inner(p: Tensor, u: Tensor, v: Tensor) -> Tensor:
+    log = logm(p)
+    return dlog(p, log, u) * dlog(p, log, v)
 
 
 @dataclass(frozen=True)
@@ -81,7 +87,7 @@ class LogEuclidean:
 
     def inner(self, x: State, u: State, v: State) -> Tensor:
         """Inner product `[B]` of the motions of log x."""
-        return rows(lambda p, a, b: dlog(p, a) * dlog(p, b), x, u, v)
+        return rows(_inner, x, u, v)
 
     def project(self, x: State) -> State:
         """The symmetric part of x, its eigenvalues raised to eps times the largest."""
@@ -106,7 +112,7 @@ class LogEuclidean:
 
     def transport(self, x: State, y: State, u: State) -> State:
         """The same motion of the logarithm."""
-        return map_state(lambda p, q, v: sym(dexp(logm(q), dlog(p, v))), x, y, u)
+        return map_state(lambda p, q, v: sym(dexp(logm(q), dlog(p, logm(p), v))), x, y, u)
 
     def pull_back(self, x: State, u: State, v: State) -> State:
         """The same motion of the logarithm."""
@@ -119,3 +125,7 @@ class LogEuclidean:
     def features(self, x: State) -> State:
         """Orthonormal coordinates of log x, `[B, *E, m (m + 1) / 2]`."""
         return map_state(lambda p: triangle(logm(p)), x)
+
+    def motion(self, x: State, out: State) -> State:
+        """What a network says, the motion of `features`, as a tangent vector at x; matrices are symmetrised."""
+        return map_state(motion, x, out)

@@ -151,3 +151,7 @@ class Poincare:
     def tangent_noise(self, x: State, *, generator: Gen = None) -> State:
         """Standard normal tangent vectors at x: N(0, I) / lambda."""
         return map_state(lambda p: _depth(p) / 2 * randn_like(p, generator=generator), x)
+
+    def motion(self, x: State, out: State) -> State:
+        """What a network says, over lambda: motions of the same length everywhere."""
+        return map_state(lambda p, q: q * _depth(p) / 2, x, out)

@@ -134,6 +134,10 @@ class Product:
         """Part by part."""
         return self._each(lambda space, p: space.features(p) if hasattr(space, "features") else p, x)
 
+    def motion(self, x: State, out: State) -> State:
+        """Part by part."""
+        return self._each(lambda space, p, q: getattr(space, "motion", space.tangent)(p, q), x, out)
+
 
 def SE3(reference: IGSO3 | None = None) -> Product:  # noqa: N802 - it names a space
     r"""Places and orientations of rigid bodies: the product R^3 x SO(3), with parts `shift` and `rotation`.

@@ -1,8 +1,6 @@
 """Motions found at other points, brought back along geodesics."""
 
-from torch import Tensor
-
-from pushforward.core import Smooth, State, jvp, require
+from pushforward.core import Smooth, State, jvp
 from pushforward.spaces.euclidean import Euclidean
 
 __all__ = ["pull_back"]
@@ -15,8 +13,8 @@ def pull_back(space: Smooth, x: State, u: State, v: State) -> State:
               \text{ through } \exp_x u\big), \qquad v \in T_{\exp_x u}
 
     In normal coordinates at x a field is an equation in one flat space, whose solvers add such vectors and stay on the
-    space at any order. Spaces whose `exp` folds, and which have no derivative of `log`, bring a `pull_back` of their
-    own.
+    space at any order. Spaces with a closed form, and those whose `exp` folds so that `log` has no derivative, bring a
+    `pull_back` of their own.
 
     Args:
         space: Where the points live.
@@ -35,7 +33,5 @@ def pull_back(space: Smooth, x: State, u: State, v: State) -> State:
     own = getattr(space, "pull_back", None)
     if own is not None:
         return own(x, u, v)
-    y = space.exp(x, u)
-    require(isinstance(x, Tensor) and isinstance(y, Tensor), f"{type(space).__name__} takes one tensor, got a mapping")
-    _, w = jvp(lambda y: space.log(x, y), (y,), (v,))
+    _, w = jvp(lambda y: space.log(x, y), (space.exp(x, u),), (v,))
     return space.tangent(x, w)

@@ -8,14 +8,15 @@ from torch import Tensor
 
 from pushforward.core import Gen, State, align, leaves, like, map_state, require
 from pushforward.spaces._radial import root, rows, sinhc
-from pushforward.spaces._symmetric import above, expm, exponential, logm, logm1p, normal, sym, triangle
+from pushforward.spaces._symmetric import above, expm, exponential, logm, logm1p, motion, normal, sym, triangle
 
 __all__ = ["SPD"]
 
 
 def _factor(p: Tensor) -> Tensor:
     """L with p = L L^T; any such factor serves where formulas have the square root of p."""
-    return torch.linalg.cholesky_ex(p).L  # without the check, which waits for the device
+    factor, failed = torch.linalg.cholesky_ex(p)  # unlike cholesky, this does not wait for the device to raise
+    return torch.where(failed[..., None, None] == 0, factor, math.nan)
 
 
 def _whiten(factor: Tensor, u: Tensor) -> Tensor:
@@ -162,3 +163,7 @@ class SPD:
     def features(self, x: State) -> State:
         """Orthonormal coordinates of log x, `[B, *E, m (m + 1) / 2]`: all scales alike for a network."""
         return map_state(lambda p: triangle(logm(p)), x)
+
+    def motion(self, x: State, out: State) -> State:
+        """What a network says, the motion of `features`, as a tangent vector at x; matrices are symmetrised."""
+        return map_state(motion, x, out)

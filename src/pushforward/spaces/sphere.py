@@ -112,7 +112,7 @@ class Sphere:
         return dot(u, v)
 
     def project(self, x: State) -> State:
-        """x / |x|."""
+        """x / |x|; the centre, which has no nearest point, stays."""
         return map_state(_project, x)
 
     def dimension(self, x: State) -> int:

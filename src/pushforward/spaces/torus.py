@@ -124,3 +124,16 @@ class Torus:
             return torch.cat([angle.sin(), angle.cos()], -1)
 
         return map_state(waves, x)
+
+    def motion(self, x: State, out: State) -> State:
+        """What a network says, a vector in the plane of every circle, as a motion of the angles; motions stay."""
+
+        def turn(p: Tensor, q: Tensor) -> Tensor:
+            if q.shape == p.shape:
+                return q
+            scale = self._period(p) / (2 * math.pi)
+            rise, run = q.chunk(2, -1)
+            angle = p / scale
+            return scale * (angle.cos() * rise - angle.sin() * run)
+
+        return map_state(turn, x, out)

@@ -1,0 +1,115 @@
+"""Solvers on curved and folding spaces: order, staying on the space, dense output."""
+
+import math
+
+import pytest
+import torch
+
+from pushforward.core import Incompatible
+from pushforward.solvers import RK4, AdamsBashforth, Dopri5, Euler, Heun, Midpoint, Tsit5, solve
+from pushforward.spaces import SO3, SPD, Box, Euclidean, Lorentz, Poincare, Product, Sphere, Torus
+
+EVENTS = {Sphere(): (3,), Torus(): (2,), Lorentz(): (3,), Poincare(): (2,), SPD(): (2, 2), SO3(): (3, 3)}
+each = pytest.mark.parametrize("space", EVENTS, ids=lambda space: type(space).__name__)
+METHODS = [(Euler, 1), (Heun, 2), (Midpoint, 2), (RK4, 4)]
+
+
+def draw(space, b=4, dtype=torch.float64, seed=0):
+    return space.noise(torch.empty(b, *EVENTS[space], dtype=dtype), generator=torch.Generator().manual_seed(seed))
+
+
+def turning(space, like):
+    """A smooth field that bends and depends on time."""
+    place = space.noise(like[:1], generator=torch.Generator().manual_seed(9))
+
+    def field(x, t, cond=None):
+        told = (t + 1).reshape(-1, *[1] * (x.ndim - 1))
+        raw = torch.sin(2 * x + told) + place * told
+        raw = (raw + raw.mT) / 2 if isinstance(space, SPD) else raw
+        u = space.tangent(x, raw)
+        size = space.inner(x, u, u).sqrt().reshape(told.shape)
+        return u / (0.5 + size)
+
+    return field
+
+
+@each
+@pytest.mark.parametrize(("method", "order"), METHODS, ids=lambda m: getattr(m, "__name__", m))
+def test_order_is_that_of_the_flat_method(space, method, order):
+    x, solver = draw(space), method(space)
+    field = turning(space, x)
+    exact = solve(field, x, torch.linspace(0, 1, 129, dtype=x.dtype), solver=RK4(space)).x
+    steps = [8, 16, 32] if order < 4 else [4, 8, 16]
+    errors = [
+        space.distance(solve(field, x, torch.linspace(0, 1, n + 1, dtype=x.dtype), solver=solver).x, exact).mean()
+        for n in steps
+    ]
+    slope = float((errors[1] / errors[2]).log2())
+    assert slope > order - 0.35, (slope, errors)
+
+
+@each
+def test_states_stay_on_the_space_in_float32(space):
+    x = draw(space, dtype=torch.float32)
+    grid = torch.linspace(0, 1, 101)
+    for solver in (Euler(space), Heun(space), RK4(space), Dopri5(space=space)):
+        end = solve(turning(space, x), x, grid, solver=solver).x
+        torch.testing.assert_close(space.project(end), end, rtol=1e-6, atol=1e-6)
+
+
+@each
+def test_adaptive_steps_arrive_and_pass_times_between_by_geodesics(space):
+    x = draw(space)
+    field = turning(space, x)
+    grid = torch.linspace(0, 1, 7, dtype=x.dtype)
+    fine = solve(field, x, torch.linspace(0, 1, 193, dtype=x.dtype), solver=RK4(space), save=True).xs[::32]
+    for kind in (Dopri5, Tsit5):
+        way = solve(field, x, grid, solver=kind(1e-7, 1e-7, space=space), save=True)
+        for exact, found in zip(fine, way.xs, strict=True):
+            # the tolerance is local; dense output is one order lower
+            assert space.distance(exact, found).max() < 1e-5
+            torch.testing.assert_close(space.project(found), found)
+        back = solve(field, way.x, grid.flip(0), solver=kind(1e-7, 1e-7, space=space)).x
+        assert space.distance(back, x).max() < 1e-5
+
+
+def test_a_rotation_of_the_sphere_is_exact_to_the_order():
+    axis = torch.tensor([0.0, 0.0, 1.0], dtype=torch.float64)
+    field = lambda x, t, cond: torch.linalg.cross(axis.expand_as(x), x)
+    x = draw(Sphere())
+    half = solve(field, x, torch.linspace(0, math.pi, 41, dtype=x.dtype), solver=RK4(Sphere())).x
+    torch.testing.assert_close(half, x * torch.tensor([-1.0, -1.0, 1.0], dtype=x.dtype), rtol=0, atol=1e-5)
+
+
+def test_a_product_is_solved_part_by_part():
+    space = Product(place=Euclidean(), way=Sphere())
+    x = {"place": torch.randn(4, 2, dtype=torch.float64), "way": draw(Sphere())}
+    one, other = (lambda p: -p), turning(Sphere(), x["way"])
+    field = lambda x, t, cond: {"place": one(x["place"]), "way": other(x["way"], t)}
+    grid = torch.linspace(0, 1, 11, dtype=torch.float64)
+    both = solve(field, x, grid, solver=RK4(space)).x
+    alone = solve(lambda p, t, c: one(p), x["place"], grid, solver=RK4()).x
+    torch.testing.assert_close(both["place"], alone)
+    torch.testing.assert_close(both["way"], solve(other, x["way"], grid, solver=RK4(Sphere())).x)
+
+
+def test_a_wall_holds_what_pushes_against_it():
+    """Constant velocity on a box: clip(x0 + v t), to |v| h, with any tableau; adaptive steps do not stall there."""
+    space, x = Box(-1.0, 1.0), torch.tensor([[0.5, -0.9], [0.0, 0.9]], dtype=torch.float64)
+    v = torch.tensor([1.7, -0.4], dtype=torch.float64)
+    field = lambda x, t, cond: v.expand_as(x)
+    exact = (x + v).clamp(-1, 1)
+    for solver in (Euler(space), Heun(space), RK4(space)):
+        for n in (10, 100):
+            end = solve(field, x, torch.linspace(0, 1, n + 1, dtype=x.dtype), solver=solver).x
+            assert (end - exact).abs().max() <= 1.7 / n + 1e-12
+            assert space.contains(end).all()
+
+
+def test_spaces_without_geodesics_are_refused():
+    keep = lambda self, x, *rest, **named: x
+    bare = type("Bare", (), {"move": keep, "noise": keep})()
+    with pytest.raises(Incompatible, match="use Euler"):
+        Heun(bare)
+    with pytest.raises(Incompatible, match="RK4"):
+        AdamsBashforth(space=Sphere())
