@@ -116,7 +116,7 @@ def test_states_of_a_simulation_are_what_is_learned():
     target = target._replace(anchors=(target.x0, target.x1[:1].repeat(8, 1)))
     wide = target.map(lambda leaf: leaf.repeat_interleave(5, 0))
     loss = FlowMatching(CURVED, states=5)(exact, target, generator=torch.Generator().manual_seed(0))
-    assert float(loss.value) == 0
+    assert float(loss.value) < 1e-24  # what projecting a tangent vector again rounds
     x, t = asked[0]
     assert x.shape == (40, 3)
     assert torch.equal((t.view(8, 5) * 5).floor(), torch.arange(5.0).expand(8, 5).to(F64))
