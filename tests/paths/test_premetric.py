@@ -172,11 +172,15 @@ def test_on_the_sphere_the_geodesic_distance_gives_great_circles(steps):
 def test_a_network_on_a_mesh_is_read_in_the_plane_of_the_face():
     """Its part across does not count: neither in the field nor in the loss, which is per free coordinate."""
     pairs = curved(8)._replace(cond=None)
-    net = lambda x, t, cond=None: torch.ones_like(x)
+
+    class Ones(torch.nn.Module):
+        def forward(self, x, t, cond=None):
+            return torch.ones_like(x)
+
     objective = FlowMatching(CURVED)
     t = torch.full((8,), 0.5, dtype=F64)
     point = CURVED.sample(pairs, t)
-    u = objective.field(net)(point.x, t)
+    u = objective.field(Ones())(point.x, t)
     close(u, BALL.tangent(point.x, torch.ones_like(point.x)))
     fit = objective.head.law_on(BALL, torch.ones_like(point.x), point.x, t).loss(CURVED.velocity(point))
     close(fit, (u - CURVED.velocity(point)).square().sum(1) / 2)
