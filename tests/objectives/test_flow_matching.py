@@ -197,6 +197,32 @@ def test_a_named_loss_needs_to_know_both_ends():
         FlowMatching(Affine(CondOT(), latent=Brownian()), weight=NoiseLoss())
 
 
+@pytest.mark.parametrize("times", [Uniform(), LogitNormal()], ids=repr)
+def test_several_states_of_a_pair_are_the_mean_over_their_times(times):
+    """One time in each K-th part of the law, and the loss of as many pairs at these times."""
+    g = seeded(0)
+    pairs = Pairs((torch.randn(6, 2, generator=g), torch.randn(6, 2, generator=g)), weight=torch.rand(6, generator=g))
+    asked = []
+
+    def net(x, t, cond):
+        asked.append((x, t))
+        return x.sin()
+
+    whole = FlowMatching(times=times, states=4)(net, pairs, generator=seeded(1))
+    x, t = asked[0]
+    quantiles = t if isinstance(times, Uniform) else torch.distributions.Normal(0.0, 1.0).cdf(t.logit())
+    assert torch.equal((4 * quantiles.view(6, 4)).floor(), torch.arange(4.0).expand(6, 4))
+    parts = []
+    for k in range(4):
+        t_k = t.view(6, 4)[:, k]
+        point = Affine().sample(pairs, t_k)
+        torch.testing.assert_close(point.x, x.view(6, 4, 2)[:, k])
+        parts.append((Affine().velocity(point) - point.x.sin()).square().mean(1) * pairs.weight)
+    torch.testing.assert_close(whole.value, torch.stack(parts).mean())
+    with pytest.raises(InvalidInput, match="states is 0"):
+        FlowMatching(states=0)
+
+
 def test_row_weights_count():
     pairs = batch_of(64)
     net, g = lambda x, t, cond: 0 * x, lambda: torch.Generator().manual_seed(0)

@@ -18,6 +18,7 @@ from pushforward.bench.few_step_cost import FewStepCost
 from pushforward.bench.job import Job, Suite
 from pushforward.bench.learned_couplings import LearnedCouplings
 from pushforward.bench.likelihood import LikelihoodSuite
+from pushforward.bench.mesh import MeshSuite
 from pushforward.bench.outliers import Outliers
 from pushforward.bench.peers import present
 from pushforward.bench.rectification import Rectification
@@ -57,6 +58,7 @@ SUITES: dict[str, Budgets] = {
         LikelihoodSuite(),
         LikelihoodSuite(moons_steps=300, digits_steps=60, dequantiser_steps=5, moons=200, digits=20, density_steps=10),
     ),
+    "mesh": Budgets(MeshSuite(), MeshSuite(steps=100, points=1000)),
     "training_speed": Budgets(TrainingSpeed(), TrainingSpeed(steps=200, repeats=3)),
     "three_marginals": Budgets(ThreeMarginals(), ThreeMarginals(steps=1500, points=1000, seeds=(0,))),
     "work_precision": Budgets(WorkPrecision(), WorkPrecision(rows=32, evaluations=(8, 16), reference=200)),

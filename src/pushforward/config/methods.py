@@ -112,6 +112,19 @@ METHODS: tuple[Method, ...] = (
         tests=("tests/paths/test_affine.py", "tests/paths/test_rescheduled_exact.py"),
     ),
     Method(
+        id="spectral_premetric",
+        family="path",
+        room="paths",
+        paper="Flow Matching on General Geometries, https://arxiv.org/abs/2302.03660",
+        summary="Descend a distance made of Laplace-Beltrami eigenfunctions: meshes, where no geodesic is at hand",
+        names=("Premetric",),
+        tests=(
+            "tests/paths/test_premetric.py",
+            "tests/spaces/test_mesh.py",
+            "tests/spaces/test_spectral_distance.py",
+        ),
+    ),
+    Method(
         id="manifold",
         family="space",
         room="spaces",

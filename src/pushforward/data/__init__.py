@@ -7,7 +7,21 @@ flow (scores, marginal velocities, posteriors) belongs to the oracles; who is pa
 from pushforward.data import loaders, toys, transforms
 from pushforward.data.batches import Arrays, Batches, Distribution, Stream
 from pushforward.data.dataset import Dataset, Loader, random_split
-from pushforward.data.loaders import CIFAR10, MNIST, Digits, FashionMNIST, ImageFolder, Table, Toy
+from pushforward.data.loaders import (
+    CIFAR10,
+    MNIST,
+    BasePairSteps,
+    Digits,
+    EarthPoints,
+    FashionMNIST,
+    ImageFolder,
+    MeshFile,
+    Table,
+    Torsions,
+    Toy,
+    step_motion,
+)
+from pushforward.data.mesh_density import MeshDensity
 from pushforward.data.toys import (
     BallMixture,
     BoxFaces,
@@ -51,6 +65,7 @@ __all__ = [
     "AffineMap",
     "Arrays",
     "BallMixture",
+    "BasePairSteps",
     "Batches",
     "Bounded",
     "BoxFaces",
@@ -62,6 +77,7 @@ __all__ = [
     "Dequantise",
     "Digits",
     "Distribution",
+    "EarthPoints",
     "EightGaussians",
     "FashionMNIST",
     "Funnel",
@@ -72,6 +88,8 @@ __all__ = [
     "Labelled",
     "Loader",
     "Logit",
+    "MeshDensity",
+    "MeshFile",
     "MirrorBall",
     "MirrorBox",
     "MirrorPolytope",
@@ -86,6 +104,7 @@ __all__ = [
     "Standardise",
     "Stream",
     "Table",
+    "Torsions",
     "Toy",
     "Transform",
     "describe_transform",
@@ -93,6 +112,7 @@ __all__ = [
     "model_shape",
     "random_split",
     "rebuild_transform",
+    "step_motion",
     "toys",
     "transforms",
 ]

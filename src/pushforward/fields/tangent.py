@@ -1,10 +1,10 @@
 """A tangent vector, scored in its space's own metric."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from pushforward.core import InvalidInput, Manifold, State, map_state, same_shape, shapes
+from pushforward.core import InvalidInput, State, map_state, same_shape, shapes
 
 __all__ = ["Tangent"]
 
@@ -27,7 +27,7 @@ class Tangent(NamedTuple):
 
     mean: State
     x: State
-    space: Manifold
+    space: Any  # all that is asked of it is `inner` and `dimension`, which surfaces without logarithm have, too
 
     def loss(self, target: State) -> Tensor:
         """Squared length of the error of every row, a mean over free coordinates."""

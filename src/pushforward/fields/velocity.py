@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor
 
-from pushforward.core import AffinePath, Coeffs, Estimate, Incompatible, Law, Manifold, Path, Point, State, require
+from pushforward.core import AffinePath, Coeffs, Estimate, Incompatible, Law, Path, Point, State, require
 from pushforward.fields.dirac import Dirac
 from pushforward.fields.shared import Shared
 from pushforward.fields.tangent import Tangent
@@ -40,7 +41,7 @@ class Velocity:
         """A point estimate."""
         return Dirac(out) if self.shares is None else Shared(out, self.shares)
 
-    def law_on(self, space: Manifold, out: State, x: State, t: Tensor) -> Law:
+    def law_on(self, space: Any, out: State, x: State, t: Tensor) -> Law:
         """A point estimate on a curved space, in its metric; `out` is a tangent vector where the space says how."""
         require(self.shares is None, "shares count leaves of flat space; leave them out on a curved one", Incompatible)
         motion = getattr(space, "motion", space.tangent)

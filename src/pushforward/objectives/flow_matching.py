@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol, cast, runtime_checkable
 
+import torch
 from torch import Tensor, nn
 
 from pushforward.core import (
@@ -101,6 +102,9 @@ class FlowMatching:
         terms: Further losses: a `Term` on the same forward pass, a `FieldTerm` such as `SecondOrder()` on its own.
         both_signs: Ask the network at +z and at -z of the same latent noise, with the same ends and time: antithetic
             draws, whose mean has no 1 / gamma in its variance, at the cost of two evaluations a pair.
+        states: Times at which every pair is asked for, >= 1: evenly spaced in the quantiles of `times`, shifted by one
+            draw a pair. For pairs that cost more than a network's answer; a path that simulates (`Premetric`) gives all
+            of them in one run.
 
     Shapes: `pairs` of `[B, *E]`; gives a scalar `Loss` with the term "fit" and one per further term.
     Raises: `Incompatible` at construction when a part is none of its kind, when the head makes no sense on the
@@ -123,6 +127,7 @@ class FlowMatching:
     cond_drop: float = 0.0
     terms: tuple[Term | FieldTerm, ...] = ()
     both_signs: bool = False
+    states: int = 1
 
     def __post_init__(self) -> None:
         for name, kind, example in (
@@ -157,12 +162,17 @@ class FlowMatching:
         for term in self.terms:
             if isinstance(term, FieldTerm):
                 term.check(self)
+        require(self.states >= 1, f"states is {self.states}, expected at least 1 time for every pair")
         require(0 <= self.cond_drop <= 1, f"cond_drop is a probability, got {self.cond_drop}; choose one in [0, 1]")
 
     def __call__(self, net: nn.Module | Callable[..., Tensor], batch: Pairs, *, generator: Gen = None) -> Loss:
         """The loss of `net` on a batch of pairs."""
-        t = self.times.quantile(self.draw(batch.size, leaves(batch.x1)[0], generator=generator))
-        point = self.path.sample(batch, t, generator=generator)
+        u = self.draw(batch.size, leaves(batch.x1)[0], generator=generator)
+        if self.states == 1:
+            point = self.path.sample(batch, self.times.quantile(u), generator=generator)
+        else:
+            point = self._along(batch, u, generator=generator)
+        t, batch = point.t, point.pairs
         cond = drop_condition(batch.cond, self.cond_drop, generator=generator)
         if self.both_signs:
             other = cast(Any, self.path).mirrored(point)
@@ -177,6 +187,15 @@ class FlowMatching:
                 term.ask(answer, point, law, self, generator=generator) if asks else term(point, law, self)
             )
         return Loss.mean(rows, batch.weight)
+
+    def _along(self, batch: Pairs, u: Tensor, *, generator: Gen = None) -> Point:
+        """Every pair at several times, pair by pair."""
+        shifts = torch.arange(self.states, dtype=u.dtype, device=u.device)
+        t = self.times.quantile(((u[:, None] + shifts) / self.states).flatten())
+        along = getattr(self.path, "along", None)
+        if along is not None:
+            return along(batch, t.unflatten(0, (batch.size, self.states)), generator=generator)
+        return self.path.sample(batch.map(lambda leaf: leaf.repeat_interleave(self.states, 0)), t, generator=generator)
 
     def _weigh(self, t: Tensor) -> Tensor:
         """What the head's loss is multiplied by, `[B]`."""

@@ -11,6 +11,7 @@ from pushforward.paths.latents import Brownian, Constant, SineSquared
 from pushforward.paths.metric_tokens import MetricTokens
 from pushforward.paths.mixture import Mixture
 from pushforward.paths.multi_affine import MultiAffine, blend
+from pushforward.paths.premetric import Distance, Premetric
 from pushforward.paths.rescheduled import Rescheduled
 from pushforward.paths.schedules import (
     CondOT,
@@ -35,6 +36,7 @@ __all__ = [
     "Cosine",
     "CosineSpeed",
     "Curve",
+    "Distance",
     "EncodingDecoding",
     "Geodesic",
     "KineticOptimal",
@@ -48,6 +50,7 @@ __all__ = [
     "Pairwise",
     "Polyline",
     "Polynomial",
+    "Premetric",
     "Rescheduled",
     "SineSquared",
     "Trigonometric",

@@ -9,7 +9,10 @@ from pushforward.report.compare_bars import compare_bars
 from pushforward.report.figures import picture, save_figures
 from pushforward.report.losses import losses
 from pushforward.report.marginals import marginals, pairs
+from pushforward.report.on_earth import on_earth
+from pushforward.report.on_mesh import on_mesh
 from pushforward.report.page import report
+from pushforward.report.ramachandran import ramachandran
 from pushforward.report.sample_grid import sample_grid
 from pushforward.report.scatter import scatter
 from pushforward.report.style import png, style
@@ -21,9 +24,12 @@ __all__ = [
     "compare_bars",
     "losses",
     "marginals",
+    "on_earth",
+    "on_mesh",
     "pairs",
     "picture",
     "png",
+    "ramachandran",
     "report",
     "sample_grid",
     "save_figures",

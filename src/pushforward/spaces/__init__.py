@@ -3,6 +3,7 @@
 A space knows no paths, networks or solvers; anything that needs time or learning belongs in a higher room.
 """
 
+from pushforward.spaces import meshes
 from pushforward.spaces.ball import Ball
 from pushforward.spaces.box import Box, TruncatedNormal
 from pushforward.spaces.curved import is_curved
@@ -11,6 +12,8 @@ from pushforward.spaces.euclidean import Euclidean
 from pushforward.spaces.igso3 import IGSO3
 from pushforward.spaces.log_euclidean import LogEuclidean
 from pushforward.spaces.lorentz import Lorentz
+from pushforward.spaces.mesh import Mesh
+from pushforward.spaces.meshes import Biharmonic, Commute, Diffusion
 from pushforward.spaces.normal_noise import has_normal_noise, noise_of
 from pushforward.spaces.poincare import Poincare
 from pushforward.spaces.polytope import Polytope, half_space
@@ -19,6 +22,7 @@ from pushforward.spaces.pull_back import pull_back
 from pushforward.spaces.simplex import Simplex
 from pushforward.spaces.so3 import SO3
 from pushforward.spaces.spd import SPD
+from pushforward.spaces.spectral_distance import SpectralDistance
 from pushforward.spaces.sphere import Sphere
 from pushforward.spaces.student_t import StudentT
 from pushforward.spaces.tokens import Tokens
@@ -30,15 +34,20 @@ __all__ = [
     "SO3",
     "SPD",
     "Ball",
+    "Biharmonic",
     "Box",
+    "Commute",
+    "Diffusion",
     "Domain",
     "Euclidean",
     "LogEuclidean",
     "Lorentz",
+    "Mesh",
     "Poincare",
     "Polytope",
     "Product",
     "Simplex",
+    "SpectralDistance",
     "Sphere",
     "StudentT",
     "Tokens",
@@ -47,6 +56,7 @@ __all__ = [
     "half_space",
     "has_normal_noise",
     "is_curved",
+    "meshes",
     "noise_of",
     "pull_back",
 ]

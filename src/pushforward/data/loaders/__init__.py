@@ -4,12 +4,29 @@ A loader is a frozen dataclass of plain fields with `load() -> Dataset`. It read
 it neither batches nor trains.
 """
 
+from pushforward.data.loaders.base_pair_steps import BasePairSteps, step_motion
 from pushforward.data.loaders.cifar10 import CIFAR10
 from pushforward.data.loaders.digits import Digits
+from pushforward.data.loaders.earth_points import EarthPoints
 from pushforward.data.loaders.fashion_mnist import FashionMNIST
 from pushforward.data.loaders.image_folder import ImageFolder
+from pushforward.data.loaders.mesh_file import MeshFile
 from pushforward.data.loaders.mnist import MNIST
 from pushforward.data.loaders.table import Table
+from pushforward.data.loaders.torsions import Torsions
 from pushforward.data.loaders.toy import Toy
 
-__all__ = ["CIFAR10", "MNIST", "Digits", "FashionMNIST", "ImageFolder", "Table", "Toy"]
+__all__ = [
+    "CIFAR10",
+    "MNIST",
+    "BasePairSteps",
+    "Digits",
+    "EarthPoints",
+    "FashionMNIST",
+    "ImageFolder",
+    "MeshFile",
+    "Table",
+    "Torsions",
+    "Toy",
+    "step_motion",
+]
