@@ -7,7 +7,7 @@ from types import ModuleType
 from torch import nn
 
 from pushforward import couplings, data, fields, guidance, nets, objectives, paths, solvers, spaces, transport
-from pushforward.core import Coupling, Field, Head, Objective, Path, Schedule, Solver, Space
+from pushforward.core import Coupling, Field, Head, Objective, Path, Schedule, Smooth, Solver, Space
 from pushforward.couplings import LearnedCoupling
 from pushforward.data import Distribution, Loader
 from pushforward.guidance import Guidance
@@ -125,10 +125,11 @@ def kinds() -> Mapping[type, Mapping[str, type]]:
         NeuralPath: _named(objectives, "NeuralPath"),
         Intervals: _named(objectives.flow_maps, "Dyadic", "SortedPair", "StartAndGap", "ToEnd", "UniformStart"),
         Objective: _named(objectives, *OBJECTIVES),
-        Path: _named(paths, "Affine", "Mixture"),
+        Path: _named(paths, "Affine", "Geodesic", "Mixture"),
         Repulsion: _named(objectives.repulsions),
         Schedule: _named(paths.schedules),
         Solver: _named(solvers, *SOLVERS),
+        Smooth: _named(spaces, *(name for name in SPACES if name != "Tokens")),
         Space: _named(spaces, *SPACES),
         TimeLaw: _named(objectives.times, "Beta", "Grid", "Importance", "LogitNormal", "ModeSD3", "UShaped", "Uniform"),
         VelocityEstimate: _named(objectives.flow_maps, "Conditional", "Guided"),  # Teacher needs a model

@@ -38,7 +38,7 @@ from pushforward.objectives import FlowMatching
 from pushforward.paths import Affine
 from pushforward.solvers import Heun, Jump, Stochastic, draws_noise
 from pushforward.solvers.grids import Grid, Uniform
-from pushforward.spaces import Euclidean
+from pushforward.spaces import Euclidean, is_curved
 from pushforward.training import Training
 
 __all__ = [
@@ -320,6 +320,14 @@ class Config:
             torch.manual_seed(generator_from(self.seed, "objective weights").initial_seed())
             return self.bound(shape=shape, classes=classes, features=features)
 
+    def _told(self, shape: Any) -> Any:
+        """The shape of what the network is told of a state: a curved space may have features of its own."""
+        space: Any = self.path.space
+        if not is_curved(space) or not hasattr(space, "features"):
+            return shape
+        one = space.noise(torch.empty(1, *shape), generator=torch.Generator())
+        return tuple(space.features(one).shape[1:])
+
     def net_for(self, shape: Any, classes: int | None = None, features: int | None = None) -> nn.Module:
         """The network for data of these shapes and for what the head asks of it; weights as torch's generator has them.
 
@@ -327,6 +335,7 @@ class Config:
         """
         if isinstance(self.net, nn.Module):
             return self.net
+        shape = self._told(shape)
         require(self.net is not None, "the configuration names no net; add one, e.g. `net: ResidualMLP`")
         assert self.net is not None
         objective = self.objective_for(shape, classes, features)

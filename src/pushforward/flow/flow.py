@@ -41,12 +41,13 @@ from pushforward.core import (
     map_state,
     require,
 )
-from pushforward.data import Arrays, Dataset, Standardise, Transform
+from pushforward.data import Arrays, Dataset, Identity, Standardise, Transform
 from pushforward.data.checks import require_finite
 from pushforward.flow.follower import Follower
 from pushforward.flow.frame import Frame, as_condition
 from pushforward.flow.saved import load_model, read_frame, write_model
 from pushforward.solvers import Solution
+from pushforward.spaces import Euclidean, Torus
 from pushforward.training import Training, atomic_write, main_process
 
 __all__ = ["Flow", "resolve"]
@@ -84,7 +85,8 @@ class Flow(BaseEstimator):
         net: The network. An `nn.Module` of your own, called `net(x, t, cond)`, is copied before it is trained.
         training: `Training(...)`, or a mapping of its fields, which replace the recipe's one by one.
         sampling: `Sampling(...)`, or a mapping of its fields.
-        transform: Data units to model units; None standardises the rows given to `fit`.
+        transform: Data units to model units; None standardises the rows given to `fit`, on flat space, and leaves them
+            as they are where the path's space is another.
         seed: Of everything random; None takes the recipe's.
 
     After `fit`: `net_` and `objective_` (averaged weights), `field_` (velocity, model units), `frame_` (shapes and
@@ -231,7 +233,11 @@ class Flow(BaseEstimator):
             f"cond holds labels up to {(classes or 0) - 1} for {len(rows)} rows, expected 0, 1, ... fewer than rows; "
             "renumber them, or give them as floats [N, 1] to condition on their value",
         )
-        transform = self.transform or Standardise.fit(_tensor(rows.x))
+        space = self._configure().path.space
+        flat = isinstance(space, Euclidean)
+        transform = self.transform or (Standardise.fit(_tensor(rows.x)) if flat else Identity())
+        for part in (rows, source) if isinstance(transform, Identity) else ():
+            require_on(space, None if part is None else _tensor(part.x))
         return Dataset(rows, None, source, transform, classes=classes)
 
     def _adopt(self, config: Config, frame: Frame, net: nn.Module, objective: Any) -> "Flow":
@@ -483,6 +489,18 @@ def _tensor(x: State) -> Tensor:
     """States of a flow are tensors."""
     assert isinstance(x, Tensor)
     return x
+
+
+def require_on(space: Any, rows: Tensor | None) -> None:
+    """Raise `InvalidInput` unless rows lie on a space; those of a torus may be wrapped in any way."""
+    if rows is None or not hasattr(space, "project") or isinstance(space, Torus):
+        return
+    off = float((space.project(rows) - rows).abs().max())
+    require(
+        off <= 1e-3 * max(1.0, float(rows.abs().max())),
+        f"rows are off {space} by up to {off:.3g}; bring them there, as {type(space).__name__}().project(rows) does, "
+        "or give a transform",
+    )
 
 
 def _steps(value: Any) -> int | None:

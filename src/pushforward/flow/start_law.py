@@ -2,14 +2,15 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from pushforward.config import start
-from pushforward.core import Path, State, broadcast_time, leaves
+from pushforward.core import AffinePath, Path, State, broadcast_time, leaves
 from pushforward.couplings.learned import Gaussian
-from pushforward.spaces import Domain, Euclidean
+from pushforward.spaces import Domain
 
 __all__ = ["StartLaw"]
 
@@ -23,7 +24,7 @@ class StartLaw:
     A learned source is noise moved by `law`, whose volume is taken off, too. At t = 0 of most schedules sigma is 1.
     What the data adds there (alpha_0 > 0 on diffusion schedules) is neglected, as it is by the sampler, whose density
     this is the start of; `inference.Extrapolated` counts it in. On a convex domain, what errors carried through a wall
-    counts as if it were at it.
+    counts as if it were at it. On a curved space the start is the space's noise.
 
     Args:
         path: Of the flow.
@@ -37,8 +38,9 @@ class StartLaw:
 
     def log_prob(self, x: State) -> Tensor:
         """Log-density `[B]`, in nats."""
-        space = self.path.space
-        assert isinstance(space, (Domain, Euclidean))
+        space: Any = self.path.space
+        if not isinstance(self.path, AffinePath):
+            return space.noise_log_prob(x)
         first = leaves(x)[0]
         t = broadcast_time(self.time, x)
         one = torch.ones((len(t), 1), dtype=first.dtype, device=first.device)
