@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 __all__ = [
     "CAR_FLOW_LENGTHS",
+    "EARTH",
     "EIGHT_GAUSSIANS_TO_MOONS",
     "LABELS_ADAPTIVE",
     "LABELS_EULER",
@@ -127,3 +128,15 @@ MIRROR_BALL = (
     ),
     *_mirror(_BALL, "feasible_share", reflected=(1.0, math.nan)),
 )
+
+# Negative log-likelihood on held-out events, in nats against the area of the sphere. RSGM's table 4 (De Bortoli et al.,
+# NeurIPS 2022, https://arxiv.org/abs/2202.02763) has the rows but the first two; those are Chen & Lipman (ICLR 2024,
+# https://arxiv.org/abs/2302.03660) and Jo & Hwang (https://arxiv.org/abs/2310.07216), as later papers repeat them.
+EARTH: dict[str, dict[str, float]] = {
+    "Riemannian flow matching": {"volcano": -7.93, "earthquake": -0.28, "flood": 0.42, "fire": -1.86},
+    "Riemannian diffusion mixture": {"volcano": -6.61, "earthquake": -0.40, "flood": 0.43, "fire": -1.38},
+    "RSGM": {"volcano": -4.92, "earthquake": -0.19, "flood": 0.45, "fire": -1.33},
+    "Moser flow": {"volcano": -4.21, "earthquake": -0.16, "flood": 0.57, "fire": -1.28},
+    "Riemannian CNF": {"volcano": -6.05, "earthquake": 0.14, "flood": 1.11, "fire": -0.80},
+    "Mixture of Kent laws": {"volcano": -0.80, "earthquake": 0.33, "flood": 0.73, "fire": -1.18},
+}

@@ -12,6 +12,7 @@ from pushforward.bench.couplings_exact import ExactCouplings
 from pushforward.bench.digits_one_step import DigitsOneStep
 from pushforward.bench.discrete import Discrete
 from pushforward.bench.domains import Domains
+from pushforward.bench.earth import Earth
 from pushforward.bench.exact_wasserstein import ExactWasserstein
 from pushforward.bench.few_step import FewStep
 from pushforward.bench.few_step_cost import FewStepCost
@@ -47,6 +48,7 @@ SUITES: dict[str, Budgets] = {
     "digits_one_step": Budgets(DigitsOneStep(), DigitsOneStep(steps=200, seeds=(0,))),
     "domains": Budgets(Domains(), Domains(steps=300, points=1000, seeds=(0,))),
     "discrete": Budgets(Discrete(), Discrete(steps=(4, 16), points=500, strata=8, training=20)),
+    "earth": Budgets(Earth(), Earth(steps=300, solver_steps=20, seeds=(0,))),
     "few_step_2d": Budgets(FewStep(), FewStep(steps=300, points=1000, seeds=(0,), others=False)),
     "few_step_cost": Budgets(FewStepCost(), FewStepCost(steps=3, turns=1)),
     "learned_couplings": Budgets(LearnedCouplings(), LearnedCouplings(steps=100, seeds=(0,))),

@@ -55,7 +55,7 @@ SOLVERS = (
 )
 # the source of DataDependent is a function, which no configuration can hold; Chain couples more than two, the pairs of
 # Symmetrical are mappings, and Truncated is for the pairs of a trained flow, which are made in Python
-NO_COUPLINGS = ("Chain", "DataDependent", "Symmetrical", "Truncated")
+NO_COUPLINGS = ("GeodesicCost", "Chain", "DataDependent", "Symmetrical", "Truncated")
 
 
 # the parts of a Product, and so SE3's, are named in Python
@@ -97,7 +97,10 @@ def kinds() -> Mapping[type, Mapping[str, type]]:
     """Slot (a Protocol or base class) -> the classes that may fill it, by name."""
     return {
         Convex: _named(objectives, "Power", "Quadratic"),
-        Cost: _named(transport, "CosineDistance", "Hamming", "PNorm", "SquaredEuclidean"),
+        Cost: {
+            **_named(transport, "CosineDistance", "Hamming", "PNorm", "SquaredEuclidean"),
+            **_named(couplings, "GeodesicCost"),
+        },
         Coupling: _named(couplings, *(name for name in couplings.__all__ if name not in NO_COUPLINGS)),
         Distribution: _named(data.toys),
         Draw: _named(objectives.times, "Antithetic", "Independent", "Stratified"),

@@ -16,6 +16,7 @@ from pushforward.couplings.cross_flow import CrossFlow
 from pushforward.couplings.data_dependent import DataDependent
 from pushforward.couplings.entropic import EntropicOT
 from pushforward.couplings.exact import ExactOT
+from pushforward.couplings.geodesic_cost import GeodesicCost
 from pushforward.couplings.immiscible import Immiscible
 from pushforward.couplings.independent import Independent
 from pushforward.couplings.learned import LearnedCoupling
@@ -40,6 +41,7 @@ __all__ = [
     "DataDependent",
     "EntropicOT",
     "ExactOT",
+    "GeodesicCost",
     "Immiscible",
     "Independent",
     "LearnedCoupling",

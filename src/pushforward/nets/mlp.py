@@ -28,7 +28,8 @@ _ACTIVATIONS: dict[str, type[nn.Module]] = {
 class MLP(nn.Module):
     r"""Linear layers on the flattened state and the time.
 
-    .. math:: W_{n+1}\, a(W_n \cdots a(W_1 [x, t] + b_1 + e(c)) \cdots + b_n) + b_{n+1}
+    .. math:: W_{n+1}\, a(W_n \cdots a(W_1 [x, \omega(x), t] + b_1 + e(c)) \cdots + b_n) + b_{n+1}, \qquad
+              \omega(x) = (\sin 2^k x, \cos 2^k x)_{k=1}^{K}
 
     The time, and with two times the gap, enters as a plain number: under bf16 autocast it keeps 8 bits, where the other
     networks keep all.
@@ -44,6 +45,8 @@ class MLP(nn.Module):
         outputs: Quantities that the head asks for, side by side on the first event axis.
         width: Units of a hidden layer.
         depth: Number of hidden layers, >= 1.
+        waves: K, octaves of sines and cosines of the state that are told beside it, for fields with fine structure;
+            0 for none.
         activation: gelu, relu, selu, silu, softplus or tanh; or a module class that is built without arguments.
 
     Shapes: `x` `[B, *shape]`, `t` `[B]` (`[B, 2]` with two times); gives `[B, *shape]`, with the first event axis
@@ -65,6 +68,7 @@ class MLP(nn.Module):
         outputs: int = 1,
         width: int = 64,
         depth: int = 3,
+        waves: int = 0,
         activation: str | type[nn.Module] = "selu",
     ) -> None:
         super().__init__()
@@ -77,7 +81,9 @@ class MLP(nn.Module):
             )
             activation = _ACTIVATIONS[activation]
         size = math.prod(self.shape)
-        self.first = nn.Linear(size + times, width)
+        require(waves >= 0, f"waves is a number of octaves, got {waves}; 0 for none")
+        self.waves = waves
+        self.first = nn.Linear(size * (1 + 2 * waves) + times, width)
         hidden = chain.from_iterable((activation(), nn.Linear(width, width)) for _ in range(depth - 1))
         self.rest = nn.Sequential(*hidden, activation(), nn.Linear(width, outputs * size))
         self.condition = ConditionEmbedding(width, classes=classes, features=features)
@@ -88,5 +94,7 @@ class MLP(nn.Module):
         """The network's answer."""
         check_events(x, t, self.shape, self.times)
         told = t[:, None] if self.times == 1 else torch.stack([t[:, 0], t[:, 1] - t[:, 0]], 1)
-        h = self.first(torch.cat([x.flatten(1), told.to(x.dtype)], 1))
+        flat = x.flatten(1)
+        octaves = [f(2.0**k * flat) for k in range(1, self.waves + 1) for f in (torch.sin, torch.cos)]
+        h = self.first(torch.cat([flat, *octaves, told.to(x.dtype)], 1))
         return self.rest(self.condition(h, cond)).reshape(len(x), *self.answer)
