@@ -61,6 +61,7 @@ def test_a_net_that_knows_the_target_of_every_label_has_no_loss(space, make, fro
     coupling = make(geodesic_cost(space))
     feed = Feed(Arrays(targets[labels], labels), coupling=coupling, source=source, space=space)
     pairs = feed.pairs(0, 16, seed=0)
+    assert isinstance(pairs.cond, torch.Tensor)
     torch.testing.assert_close(pairs.x1, targets[pairs.cond])
     torch.testing.assert_close(space.project(pairs.x0), pairs.x0)
     objective = FlowMatching(Geodesic(space), times=Uniform(0.0, 0.9))
