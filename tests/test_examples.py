@@ -31,6 +31,6 @@ def test_mesh(tmp_path):
 @pytest.mark.story
 def test_rotations_are_learned():
     """From the uniform law's 4.37 nats at least three quarters of the way to the law's own; no better than the law."""
-    found = main_of("rotations")(steps=600, rows=300)
+    found = main_of("rotations")(steps=500, rows=100)
     uniform, law = math.log(8 * math.pi**2), found["nll of the law"]
     assert law - 0.1 < found["nll"] < law + (uniform - law) / 4

@@ -60,7 +60,7 @@ SUITES: dict[str, Budgets] = {
         LikelihoodSuite(moons_steps=300, digits_steps=60, dequantiser_steps=5, moons=200, digits=20, density_steps=10),
     ),
     "mesh": Budgets(MeshSuite(), MeshSuite(steps=100, points=1000)),
-    "torsions": Budgets(TorsionsSuite(), TorsionsSuite(steps=200, rows=200)),
+    "torsions": Budgets(TorsionsSuite(), TorsionsSuite(steps=200, components=20, rows=200)),
     "training_speed": Budgets(TrainingSpeed(), TrainingSpeed(steps=200, repeats=3)),
     "three_marginals": Budgets(ThreeMarginals(), ThreeMarginals(steps=1500, points=1000, seeds=(0,))),
     "work_precision": Budgets(WorkPrecision(), WorkPrecision(rows=32, evaluations=(8, 16), reference=200)),
