@@ -2,9 +2,12 @@ import math
 
 import numpy as np
 import pytest
+import torch
 
+from pushforward import Flow
 from pushforward.bench import Job
 from pushforward.bench.torsions import KERNELS, MIXTURE, OURS, UNIFORM, TorsionsSuite
+from pushforward.spaces import Torus
 
 SETTINGS = {"residues": ("his",), "components": 3}
 
@@ -48,3 +51,11 @@ def test_a_flow_on_the_torus_learns_the_density(folder):
     _, found = measure(TorsionsSuite(steps=400, batch=256, grid=16, rows=200, **SETTINGS), folder)
     assert found[OURS, "nll"] < found[MIXTURE, "nll"] + 0.5
     assert abs(found[OURS, "nll"] - found[OURS, "nll_half_the_steps"]) < 0.02
+
+
+def test_the_recipe_trains_samples_and_tells_densities(folder):
+    flow = Flow("torsions", training={"steps": 2, "batch_size": 8, "log_every": 1}).fit()
+    x = flow.sample(5, steps=2)
+    assert x.shape == (5, 4)
+    torch.testing.assert_close(Torus().project(x), x)
+    assert flow.log_prob(x, steps=2).isfinite().all()

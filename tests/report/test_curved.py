@@ -5,8 +5,11 @@ import pytest
 import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
+from pushforward import Flow
+from pushforward.cli.sample import _png
 from pushforward.core import InvalidInput
-from pushforward.report import on_earth, on_mesh, on_space, picture, png, ramachandran, save_figures
+from pushforward.paths import Geodesic
+from pushforward.report import on_earth, on_mesh, on_space, picture, png, ramachandran, report, save_figures
 from pushforward.report.on_earth import _density
 from pushforward.report.on_mesh import _seen, _turned
 from pushforward.spaces import SO3, Euclidean, Mesh, Sphere, Torus
@@ -107,3 +110,16 @@ def test_a_run_is_drawn_on_the_space_of_its_path(make_run, config, space, width,
     samples = {"x": x, "real": x[:9], "trajectory": np.stack([x[:5], x[:5]]), "times": np.array([0.0, 1.0])}
     run = make_run(config={**config, "path": {"type": "Geodesic", "space": space}}, samples=samples)
     assert sorted(path.stem for path in save_figures(run)) == names
+
+
+@pytest.mark.parametrize("space", [Sphere(), Torus()], ids=str)
+def test_a_trained_flow_is_drawn_where_its_samples_live(space, tmp_path):
+    x = space.noise(torch.empty(60, 3), generator=torch.Generator().manual_seed(0))
+    net = {"type": "MLP", "width": 8, "depth": 1}
+    flow = Flow(path=Geodesic(space), net=net, training={"steps": 2, "device": "cpu"}).fit(x)
+    flow.save(tmp_path)
+    made = flow.sample(40, steps=2)
+    np.savez(tmp_path / "samples.npz", x=made, real=x)
+    report(tmp_path)
+    assert (tmp_path / "figures" / "samples.png").read_bytes() == png(on_space(space, made, x))
+    assert _png({"x": made.numpy()}, flow) == png(on_space(space, made))
