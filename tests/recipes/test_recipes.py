@@ -7,7 +7,7 @@ from pushforward.config import parse
 from pushforward.flow import Flow, evaluate
 from pushforward.recipes import load, names, summary
 
-OUTSIDE = {"images", "mnist", "tabular"}  # need data that is not here
+OUTSIDE = {"images", "mnist", "tabular", "torsions"}  # need data that is not here
 
 
 @pytest.mark.parametrize("name", names())

@@ -5,11 +5,14 @@ import pytest
 import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
+from pushforward import Flow
+from pushforward.cli.sample import _png
 from pushforward.core import InvalidInput
-from pushforward.report import on_earth, on_mesh, png, ramachandran
+from pushforward.paths import Geodesic
+from pushforward.report import on_earth, on_mesh, on_space, picture, png, ramachandran, report, save_figures
 from pushforward.report.on_earth import _density
 from pushforward.report.on_mesh import _seen, _turned
-from pushforward.spaces import Mesh, Sphere
+from pushforward.spaces import SO3, Euclidean, Mesh, Sphere, Torus
 
 BALL = Mesh.icosphere(2)
 
@@ -74,3 +77,49 @@ def test_what_cannot_be_drawn_is_said():
     ):
         with pytest.raises(InvalidInput, match=match):
             make()
+
+
+def test_every_space_has_its_own_picture():
+    """A map, a Ramachandran plot of the first two angles whatever their period, a surface; and none of flat points."""
+    x, real = draws(20), draws(9, 1)
+    assert png(on_space(Sphere(), x, real)) == png(on_earth(x, real))
+    assert png(on_space(Torus(), x, real)) == png(ramachandran(x, real))
+    turns = on_space(Torus(1.0), x[:, :2] / (2 * np.pi))
+    assert png(turns) == png(ramachandran(x))
+    hours = on_space(Torus((24.0, 1.0, 7.0)), x * torch.tensor([24.0, 1.0, 7.0]) / (2 * np.pi))
+    assert png(hours) == png(ramachandran(x))
+    assert png(on_space(BALL, x)) == png(on_mesh(BALL.vertices, BALL.faces, None, x))
+    for space, rows in ((None, x), (Euclidean(), x), (Torus(), x[:, :1]), (Sphere(), x[:, :2]), (SO3(), x)):
+        assert on_space(space, rows) is None
+    assert png(picture(x, space=Sphere())) == png(on_earth(x))
+
+
+@pytest.mark.parametrize(
+    ("space", "width", "names"),
+    [
+        ({"type": "Sphere"}, 3, ["losses", "marginals", "samples"]),
+        ("Torus", 2, ["losses", "samples"]),
+        ({"type": "Torus", "period": 1.0}, 4, ["losses", "marginals", "samples"]),
+        ({"type": "Euclidean"}, 2, ["losses", "samples", "trajectories"]),
+        ("Unheard", 2, ["losses", "samples", "trajectories"]),
+    ],
+    ids=str,
+)
+def test_a_run_is_drawn_on_the_space_of_its_path(make_run, config, space, width, names):
+    x = draws(30)[:, :width].numpy() if width < 4 else np.random.default_rng(0).random((30, width))
+    samples = {"x": x, "real": x[:9], "trajectory": np.stack([x[:5], x[:5]]), "times": np.array([0.0, 1.0])}
+    run = make_run(config={**config, "path": {"type": "Geodesic", "space": space}}, samples=samples)
+    assert sorted(path.stem for path in save_figures(run)) == names
+
+
+@pytest.mark.parametrize("space", [Sphere(), Torus()], ids=str)
+def test_a_trained_flow_is_drawn_where_its_samples_live(space, tmp_path):
+    x = space.noise(torch.empty(60, 3), generator=torch.Generator().manual_seed(0))
+    net = {"type": "MLP", "width": 8, "depth": 1}
+    flow = Flow(path=Geodesic(space), net=net, training={"steps": 2, "device": "cpu"}).fit(x)
+    flow.save(tmp_path)
+    made = flow.sample(40, steps=2)
+    np.savez(tmp_path / "samples.npz", x=made, real=x)
+    report(tmp_path)
+    assert (tmp_path / "figures" / "samples.png").read_bytes() == png(on_space(space, made, x))
+    assert _png({"x": made.numpy()}, flow) == png(on_space(space, made))

@@ -26,6 +26,7 @@ from pushforward.bench.rectification import Rectification
 from pushforward.bench.results import Result, Results
 from pushforward.bench.schedule_change import ScheduleChange
 from pushforward.bench.three_marginals import ThreeMarginals
+from pushforward.bench.torsions import TorsionsSuite
 from pushforward.bench.training_speed import TrainingSpeed
 from pushforward.bench.two_dim import TwoDim
 from pushforward.bench.work_precision import WorkPrecision
@@ -61,6 +62,7 @@ SUITES: dict[str, Budgets] = {
         LikelihoodSuite(moons_steps=300, digits_steps=60, dequantiser_steps=5, moons=200, digits=20, density_steps=10),
     ),
     "mesh": Budgets(MeshSuite(), MeshSuite(steps=100, points=1000)),
+    "torsions": Budgets(TorsionsSuite(), TorsionsSuite(steps=200, components=20, rows=200)),
     "training_speed": Budgets(TrainingSpeed(), TrainingSpeed(steps=200, repeats=3)),
     "three_marginals": Budgets(ThreeMarginals(), ThreeMarginals(steps=1500, points=1000, seeds=(0,))),
     "work_precision": Budgets(WorkPrecision(), WorkPrecision(rows=32, evaluations=(8, 16), reference=200)),

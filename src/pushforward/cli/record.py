@@ -50,7 +50,8 @@ def picture_of(folder: Path) -> Callable[[Flow, int], None]:
         cond = usual_conditions(flow.dataset(), LOOK)
         x = flow.sample(LOOK, cond, generator=generator_from(0, "look"))
         labels, frame = cond if isinstance(cond, Tensor) else None, flow.frame_
-        figure = picture(x, labels, columns=frame.columns, class_names=frame.class_names)
+        space = getattr(flow.config_.path, "space", None)
+        figure = picture(x, labels, columns=frame.columns, class_names=frame.class_names, space=space)
         atomic_write(folder / "figures" / f"step-{step:08d}.png", png(figure))
 
     return draw

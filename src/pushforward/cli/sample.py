@@ -116,8 +116,9 @@ def _csv(arrays: Arrays, flow: Flow) -> bytes:
 def _png(arrays: Arrays, flow: Flow) -> bytes:
     from pushforward.report import picture, png  # matplotlib comes with it
 
-    frame = flow.frame_
-    return png(picture(arrays["x"], arrays.get("cond"), columns=frame.columns, class_names=frame.class_names))
+    frame, space = flow.frame_, getattr(flow.config_.path, "space", None)
+    x, cond = arrays["x"], arrays.get("cond")
+    return png(picture(x, cond, columns=frame.columns, class_names=frame.class_names, space=space))
 
 
 WRITERS: dict[str, Callable[[Arrays, Flow], bytes]] = {".csv": _csv, ".npy": _npy, ".npz": _npz, ".png": _png}

@@ -119,6 +119,7 @@ METHODS: tuple[Method, ...] = (
         summary="Geodesics between pairs on spheres, tori, hyperbolic space, positive matrices, rotations and products",
         names=("Geodesic",),
         tests=("tests/paths/test_geodesic.py", "tests/flow/test_curved.py"),
+        recipe="torsions",
     ),
     Method(
         id="manifold_log_likelihood",

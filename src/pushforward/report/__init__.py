@@ -11,6 +11,7 @@ from pushforward.report.losses import losses
 from pushforward.report.marginals import marginals, pairs
 from pushforward.report.on_earth import on_earth
 from pushforward.report.on_mesh import on_mesh
+from pushforward.report.on_space import on_space
 from pushforward.report.page import report
 from pushforward.report.ramachandran import ramachandran
 from pushforward.report.sample_grid import sample_grid
@@ -26,6 +27,7 @@ __all__ = [
     "marginals",
     "on_earth",
     "on_mesh",
+    "on_space",
     "pairs",
     "picture",
     "png",

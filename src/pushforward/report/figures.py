@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -10,6 +11,7 @@ from matplotlib.figure import Figure
 from pushforward.report.arrays import Array, is_image, to_numpy
 from pushforward.report.losses import column, losses
 from pushforward.report.marginals import marginals, pairs
+from pushforward.report.on_space import on_space
 from pushforward.report.run import Run, load_run
 from pushforward.report.sample_grid import sample_grid
 from pushforward.report.scatter import scatter
@@ -32,6 +34,12 @@ def _samples(arrays: Mapping[str, np.ndarray], run: Run) -> Iterator[tuple[str, 
     x, real = arrays["x"], arrays.get("real")
     event = run.shape or x.shape[1:]
     dim = math.prod(event)
+    curved = on_space(run.space, x, real)
+    if curved is not None:
+        yield "samples", curved
+        if event[0] > 2:
+            yield "marginals", marginals(x, real, run.columns)
+        return  # lines of a flat picture would leave the space, and cross it where angles wrap
     if is_image(event):
         yield (
             "samples",
@@ -58,13 +66,17 @@ def picture(
     *,
     columns: Sequence[str] | None = None,
     class_names: Sequence[str] | None = None,
+    space: Any = None,
 ) -> Figure:
-    """Samples alone `[N, *E]`: a grid of images, points of the plane, or histograms of every coordinate.
+    """Samples alone `[N, *E]`: on their space, a grid of images, points of the plane, or histograms of coordinates.
 
     Example:
         >>> picture(torch.randn(50, 2)).axes[0].get_aspect()
         1.0
     """
+    curved = on_space(space, x)
+    if curved is not None:
+        return curved
     if is_image(x.shape[1:]):
         return sample_grid(x, cond, class_names=class_names)
     flat = to_numpy(x).reshape(len(x), -1)

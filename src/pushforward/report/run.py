@@ -13,7 +13,8 @@ from zipfile import BadZipFile
 import numpy as np
 import yaml
 
-from pushforward.core import InvalidInput, require
+from pushforward.config import build
+from pushforward.core import InvalidInput, Space, require
 from pushforward.report.arrays import is_image
 
 __all__ = ["Run", "load_run", "part_name", "quoted"]
@@ -62,6 +63,16 @@ class Run:
             return None
         shapes = ((channels, side, side) for channels in (1, 3) for side in [math.isqrt(self.size // channels)])
         return next((shape for shape in shapes if math.prod(shape) == self.size and is_image(shape)), None)
+
+    @property
+    def space(self) -> Any:
+        """Where the path says that samples live; None where it says nothing, or what this version does not know."""
+        path = self.config.get("path")
+        spec = path.get("space") if isinstance(path, Mapping) else None
+        try:
+            return None if spec is None else build(spec, Space, "path.space")
+        except InvalidInput:
+            return None
 
     @property
     def columns(self) -> list[str] | None:
