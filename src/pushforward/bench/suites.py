@@ -28,6 +28,7 @@ from pushforward.bench.schedule_change import ScheduleChange
 from pushforward.bench.three_marginals import ThreeMarginals
 from pushforward.bench.torsions import TorsionsSuite
 from pushforward.bench.training_speed import TrainingSpeed
+from pushforward.bench.transfer import Transfer
 from pushforward.bench.two_dim import TwoDim
 from pushforward.bench.work_precision import WorkPrecision
 from pushforward.core import nearest, require
@@ -43,6 +44,7 @@ class Budgets(NamedTuple):
 
 
 SUITES: dict[str, Budgets] = {
+    "transfer": Budgets(Transfer(), Transfer(steps=(200, 20), points=500, seeds=(0,))),
     "two_dim": Budgets(TwoDim(), TwoDim(steps=2000, points=2000, seeds=(0,))),
     "c2ot": Budgets(ConditionalTransport(), ConditionalTransport(steps=1000, points=1000, seeds=(0,))),
     "carflow": Budgets(CARFlowLine(), CARFlowLine(steps=500, points=2000, seeds=(0,))),
