@@ -146,6 +146,15 @@ METHODS: tuple[Method, ...] = (
         tests=("tests/spaces",),
     ),
     Method(
+        id="se3_frame_flow",
+        family="head",
+        room="fields",
+        paper="Fast protein backbone generation with SE(3) flow matching, https://arxiv.org/abs/2310.05297",
+        summary="Frames that travel to an endpoint which the network says, rotations by a faster clock than places",
+        names=("GeodesicEndpoint", "OwnClock"),
+        tests=("tests/fields/test_geodesic_endpoint.py", "tests/couplings/test_turned_data.py"),
+    ),
+    Method(
         id="pfgmpp",
         family="path",
         room="spaces",
