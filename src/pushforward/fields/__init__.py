@@ -29,6 +29,7 @@ from pushforward.fields.source_logits import SourceLogits
 from pushforward.fields.stacked import Stacked, stack
 from pushforward.fields.tangent import Tangent
 from pushforward.fields.transition_kernel import Transition, TransitionKernel
+from pushforward.fields.two_way import Drifts, TwoWay
 from pushforward.fields.velocity import Velocity
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "CornerField",
     "Corners",
     "Dirac",
+    "Drifts",
     "Endpoint",
     "FlowAndScore",
     "FlowSDE",
@@ -60,6 +62,7 @@ __all__ = [
     "Tangent",
     "Transition",
     "TransitionKernel",
+    "TwoWay",
     "Velocity",
     "adapters",
     "check_head",

@@ -18,18 +18,18 @@ __all__ = ["GeodesicEndpoint"]
 class GeodesicEndpoint:
     r"""The network says the endpoint of the geodesic through x, and the path turns it into a velocity.
 
-    .. math:: \hat x_1 = \exp_x(P_x\, \mathrm{net}(x, t)), \qquad
+    .. math:: \hat x_1 = \exp_x u, \quad u = P_x\, \mathrm{net}(x, t), \qquad
               v = \frac{\kappa'_t}{1 - \kappa_t} \log_x \hat x_1, \qquad
-              \ell = \sum_k \frac{\lambda_k}{n_k}
-              \Big\lVert \frac{\log_x x_1 - \log_x \hat x_1}{1 - \min(t, q)} \Big\rVert_k^2
+              \ell = \sum_k \frac{\lambda_k}{n_k} \Big\lVert \frac{\log_x x_1 - u}{1 - \min(t, q)} \Big\rVert_k^2
 
     The answer is an update of x, as frames are updated by turns in their own axes, so that it is a point of the space
-    whatever the network says. The mean of ways is a way, and its v the marginal velocity; beyond the cut locus the
-    logarithm takes the shorter one. `law(x, t).mean` of a `NetField` is the endpoint: at the last time it is the
+    whatever the network says. The mean of ways is a way, and its v the marginal velocity; beyond the cut locus v
+    takes the shorter one. `law(x, t).mean` of a `NetField` is the endpoint: at the last time it is the
     sample. The paper's loss on frames is `shares={"shift": 2.0, "rotation": 1.0}` on `SE3` in units of 10 angstrom.
 
     Source: Yim et al., Fast protein backbone generation with SE(3) flow matching (2023),
-        https://arxiv.org/abs/2310.05297; code microsoft/protein-frame-flow. Differs: no losses on atoms, no
+        https://arxiv.org/abs/2310.05297; code microsoft/protein-frame-flow. Differs: the loss is told u itself, not
+        the logarithm of where it leads, which is the same until the cut locus and jumps there; no losses on atoms, no
         self-conditioning, and the loss of translations is not cut off at 5.
 
     Args:
@@ -84,7 +84,7 @@ class GeodesicEndpoint:
         """A point estimate; `out` is a tangent vector where the space says how."""
         way = getattr(space, "motion", space.tangent)(x, out)
         weight = (1 - t.clamp_max(self.latest)).square().reciprocal()
-        return Arrival(space.exp(x, way), x, space, weight, self.shares)
+        return Arrival(way, x, space, weight, self.shares)
 
     def target(self, path: Path, point: Point) -> State:
         """The data end of the pair."""
