@@ -24,6 +24,8 @@ from pushforward.bench.peers import present
 from pushforward.bench.rectification import Rectification
 from pushforward.bench.results import Result, Results
 from pushforward.bench.schedule_change import ScheduleChange
+from pushforward.bench.se3 import SE3Suite
+from pushforward.bench.so3 import SO3Suite
 from pushforward.bench.three_marginals import ThreeMarginals
 from pushforward.bench.training_speed import TrainingSpeed
 from pushforward.bench.two_dim import TwoDim
@@ -59,6 +61,8 @@ SUITES: dict[str, Budgets] = {
         LikelihoodSuite(moons_steps=300, digits_steps=60, dequantiser_steps=5, moons=200, digits=20, density_steps=10),
     ),
     "mesh": Budgets(MeshSuite(), MeshSuite(steps=100, points=1000)),
+    "se3": Budgets(SE3Suite(), SE3Suite(steps=200, points=500)),
+    "so3": Budgets(SO3Suite(), SO3Suite(steps=300, points=50)),
     "training_speed": Budgets(TrainingSpeed(), TrainingSpeed(steps=200, repeats=3)),
     "three_marginals": Budgets(ThreeMarginals(), ThreeMarginals(steps=1500, points=1000, seeds=(0,))),
     "work_precision": Budgets(WorkPrecision(), WorkPrecision(rows=32, evaluations=(8, 16), reference=200)),
