@@ -13,6 +13,7 @@ from pushforward.objectives import (
     FlowMatching,
     Importance,
     Independent,
+    InverseRate,
     Likelihood,
     LogitNormal,
     ModeSD3,
@@ -24,7 +25,16 @@ from pushforward.objectives import (
     VLoss,
 )
 from pushforward.oracles import reference_mixture
-from pushforward.paths import Affine, CondOT, Cosine, EncodingDecoding, LinearVP, Polynomial, VariancePreserving
+from pushforward.paths import (
+    Affine,
+    CondOT,
+    Cosine,
+    EncodingDecoding,
+    LinearRate,
+    LinearVP,
+    Polynomial,
+    VariancePreserving,
+)
 
 LAWS = [
     Uniform(),
@@ -38,6 +48,9 @@ LAWS = [
     UShaped(0.5),
     Importance(cleanest=3.0),
     Importance(VariancePreserving(), VLoss(), -4.0, 4.0),
+    InverseRate(),
+    InverseRate(LinearRate(0.0, 2.0), 0.05, 1.0),
+    InverseRate(LinearRate(0.3, 0.3), 0.0, 1.0),
 ]
 DRAWS = [Independent(), Stratified(), Antithetic()]
 each_law = pytest.mark.parametrize("law", LAWS, ids=repr)

@@ -25,6 +25,8 @@ from pushforward.bench.peers import present
 from pushforward.bench.rectification import Rectification
 from pushforward.bench.results import Result, Results
 from pushforward.bench.schedule_change import ScheduleChange
+from pushforward.bench.se3 import SE3Suite
+from pushforward.bench.so3 import SO3Suite
 from pushforward.bench.three_marginals import ThreeMarginals
 from pushforward.bench.torsions import TorsionsSuite
 from pushforward.bench.training_speed import TrainingSpeed
@@ -65,6 +67,8 @@ SUITES: dict[str, Budgets] = {
     ),
     "mesh": Budgets(MeshSuite(), MeshSuite(steps=100, points=1000)),
     "torsions": Budgets(TorsionsSuite(), TorsionsSuite(steps=200, components=20, rows=200)),
+    "se3": Budgets(SE3Suite(), SE3Suite(steps=200, points=500)),
+    "so3": Budgets(SO3Suite(), SO3Suite(steps=300, points=50)),
     "training_speed": Budgets(TrainingSpeed(), TrainingSpeed(steps=200, repeats=3)),
     "three_marginals": Budgets(ThreeMarginals(), ThreeMarginals(steps=1500, points=1000, seeds=(0,))),
     "work_precision": Budgets(WorkPrecision(), WorkPrecision(rows=32, evaluations=(8, 16), reference=200)),

@@ -165,6 +165,25 @@ METHODS: tuple[Method, ...] = (
         tests=("tests/spaces",),
     ),
     Method(
+        id="se3_frame_flow",
+        family="head",
+        room="fields",
+        paper="Fast protein backbone generation with SE(3) flow matching, https://arxiv.org/abs/2310.05297",
+        summary="Frames that travel to an endpoint which the network says, rotations by a faster clock than places",
+        names=("GeodesicEndpoint", "OwnClock"),
+        tests=("tests/fields/test_geodesic_endpoint.py", "tests/couplings/test_turned_data.py"),
+    ),
+    Method(
+        id="riemannian_diffusion_mixture",
+        family="path",
+        room="paths",
+        paper="Generative Modeling on Manifolds Through Mixture of Riemannian Diffusion Processes, "
+        "https://arxiv.org/abs/2310.07216",
+        summary="Diffusions on manifolds and meshes made of bridges to data, learned in both directions of time",
+        names=("BridgeMixture", "LinearRate"),
+        tests=("tests/paths/test_bridge_mixture.py", "tests/fields/test_two_way.py"),
+    ),
+    Method(
         id="pfgmpp",
         family="path",
         room="spaces",

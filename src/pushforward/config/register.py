@@ -53,9 +53,10 @@ SOLVERS = (
     "UniPC",
     "Unmask",
 )
-# the source of DataDependent is a function, which no configuration can hold; Chain couples more than two, the pairs of
-# Symmetrical are mappings, and Truncated is for the pairs of a trained flow, which are made in Python
-NO_COUPLINGS = ("GeodesicCost", "Chain", "DataDependent", "Symmetrical", "Truncated")
+# the source of DataDependent is a function, which no configuration can hold, and TurnedData is such a source; Chain
+# couples more than two, GeodesicCost is a cost, the pairs of Symmetrical are mappings, and Truncated is for the pairs of a trained flow, which
+# are made in Python
+NO_COUPLINGS = ("Chain", "DataDependent", "GeodesicCost", "Symmetrical", "Truncated", "TurnedData")
 
 
 # the parts of a Product, and so SE3's, are named in Python

@@ -27,6 +27,7 @@ from pushforward.couplings.semi_relaxed import SemiRelaxed
 from pushforward.couplings.stable import StableMatching
 from pushforward.couplings.symmetrical import Symmetrical
 from pushforward.couplings.truncated import Truncated
+from pushforward.couplings.turned_data import TurnedData
 from pushforward.couplings.unbalanced import UnbalancedOT
 from pushforward.couplings.variational_noise import VariationalNoise
 from pushforward.couplings.weighted import WeightedCFM
@@ -52,6 +53,7 @@ __all__ = [
     "StableMatching",
     "Symmetrical",
     "Truncated",
+    "TurnedData",
     "UnbalancedOT",
     "VariationalNoise",
     "WeightedCFM",

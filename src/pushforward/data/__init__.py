@@ -22,6 +22,7 @@ from pushforward.data.loaders import (
     step_motion,
 )
 from pushforward.data.mesh_density import MeshDensity
+from pushforward.data.rotation_mixture import RotationMixture
 from pushforward.data.toys import (
     BallMixture,
     BoxFaces,
@@ -98,6 +99,7 @@ __all__ = [
     "PolytopeMixture",
     "Positive",
     "Rings",
+    "RotationMixture",
     "SCurve",
     "SimplexLogRatio",
     "Spirals",

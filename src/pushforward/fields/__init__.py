@@ -6,6 +6,7 @@ not.
 
 from pushforward.fields import adapters
 from pushforward.fields.accelerated import Accelerated
+from pushforward.fields.arrival import Arrival
 from pushforward.fields.categorical import Categorical
 from pushforward.fields.converted import converted
 from pushforward.fields.corner_field import CornerField, Corners
@@ -13,6 +14,7 @@ from pushforward.fields.dirac import Dirac
 from pushforward.fields.endpoint import Endpoint
 from pushforward.fields.flow_and_score import FlowAndScore
 from pushforward.fields.flow_sde import FlowSDE
+from pushforward.fields.geodesic_endpoint import GeodesicEndpoint
 from pushforward.fields.latent_noise import LatentNoise
 from pushforward.fields.logits import Logits
 from pushforward.fields.net_field import NetEstimator, NetField, NetScore, check_head, hear
@@ -20,23 +22,28 @@ from pushforward.fields.net_map import NetMap
 from pushforward.fields.noise import Noise
 from pushforward.fields.noise_levels import Memoryless, PowerLaw
 from pushforward.fields.normal import Normal
+from pushforward.fields.own_clock import OwnClock
 from pushforward.fields.score import Score
 from pushforward.fields.shared import Shared
 from pushforward.fields.source_logits import SourceLogits
 from pushforward.fields.stacked import Stacked, stack
 from pushforward.fields.tangent import Tangent
 from pushforward.fields.transition_kernel import Transition, TransitionKernel
+from pushforward.fields.two_way import Drifts, TwoWay
 from pushforward.fields.velocity import Velocity
 
 __all__ = [
     "Accelerated",
+    "Arrival",
     "Categorical",
     "CornerField",
     "Corners",
     "Dirac",
+    "Drifts",
     "Endpoint",
     "FlowAndScore",
     "FlowSDE",
+    "GeodesicEndpoint",
     "LatentNoise",
     "Logits",
     "Memoryless",
@@ -46,6 +53,7 @@ __all__ = [
     "NetScore",
     "Noise",
     "Normal",
+    "OwnClock",
     "PowerLaw",
     "Score",
     "Shared",
@@ -54,6 +62,7 @@ __all__ = [
     "Tangent",
     "Transition",
     "TransitionKernel",
+    "TwoWay",
     "Velocity",
     "adapters",
     "check_head",

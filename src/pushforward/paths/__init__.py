@@ -5,9 +5,11 @@ A path says where a row is at time t given its ends, and how it moves; it knows 
 
 from pushforward.paths import curves, latents, schedules
 from pushforward.paths.affine import Affine
+from pushforward.paths.bridge_mixture import BridgeMixture
 from pushforward.paths.curves import Curve, LearnedCurve, NaturalSpline, Pairwise, Polyline
 from pushforward.paths.geodesic import Geodesic
 from pushforward.paths.latents import Brownian, Constant, SineSquared
+from pushforward.paths.linear_rate import LinearRate
 from pushforward.paths.metric_tokens import MetricTokens
 from pushforward.paths.mixture import Mixture
 from pushforward.paths.multi_affine import MultiAffine, blend
@@ -30,6 +32,7 @@ from pushforward.paths.schedules import (
 
 __all__ = [
     "Affine",
+    "BridgeMixture",
     "Brownian",
     "CondOT",
     "Constant",
@@ -41,6 +44,7 @@ __all__ = [
     "Geodesic",
     "KineticOptimal",
     "LearnedCurve",
+    "LinearRate",
     "LinearVP",
     "MetricTokens",
     "Mirror",

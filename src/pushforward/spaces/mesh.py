@@ -23,6 +23,7 @@ from pushforward.core import (
     like,
     map_state,
     rand,
+    randn_like,
     require,
 )
 from pushforward.spaces.meshes.closest import Location, Triangles, closest
@@ -263,6 +264,10 @@ class Mesh:
     def noise_log_prob(self, x: State) -> Tensor:
         """Log-density `[B]` of the noise against area: -log(area) for every copy, in nats."""
         return self.log_volume(x) - self.dimension(x) / 2 * math.log(self.area)
+
+    def tangent_noise(self, x: State, *, generator: Gen = None) -> State:
+        """Standard normal vectors in the plane of the face of x."""
+        return self.tangent(x, map_state(lambda p: randn_like(p, generator=generator), x))
 
     def log_volume(self, x: State) -> Tensor:
         """0: faces are embedded isometrically."""

@@ -8,6 +8,7 @@ from pushforward.objectives.times.beta import Beta
 from pushforward.objectives.times.draws import Antithetic, Draw, Independent, Stratified
 from pushforward.objectives.times.grid import Grid
 from pushforward.objectives.times.importance import Importance
+from pushforward.objectives.times.inverse_rate import InverseRate
 from pushforward.objectives.times.logit_normal import LogitNormal
 from pushforward.objectives.times.mode_sd3 import ModeSD3
 from pushforward.objectives.times.u_shaped import UShaped
@@ -20,6 +21,7 @@ __all__ = [
     "Grid",
     "Importance",
     "Independent",
+    "InverseRate",
     "LogitNormal",
     "ModeSD3",
     "Stratified",
