@@ -54,8 +54,8 @@ SOLVERS = (
     "Unmask",
 )
 # the source of DataDependent is a function, which no configuration can hold, and TurnedData is such a source; Chain
-# couples more than two, GeodesicCost is a cost, the pairs of Symmetrical are mappings, and Truncated is for the pairs of a trained flow, which
-# are made in Python
+# couples more than two, GeodesicCost is a cost, the pairs of Symmetrical are mappings, and Truncated is for the pairs
+# of a trained flow, which are made in Python
 NO_COUPLINGS = ("Chain", "DataDependent", "GeodesicCost", "Symmetrical", "Truncated", "TurnedData")
 
 
