@@ -774,6 +774,25 @@ METHODS: tuple[Method, ...] = (
         tests=("tests/inference/test_elbo.py",),
     ),
     Method(
+        id="dirichlet_flow_matching",
+        family="path",
+        room="paths",
+        paper="Dirichlet Flow Matching with Applications to DNA Sequence Design, https://arxiv.org/abs/2402.05841",
+        summary="Probability vectors with Dirichlet laws that concentrate at symbols; the speed by stable quadrature, "
+        "or from a table",
+        names=("Dirichlet", "dirichlet_speed"),
+        tests=("tests/paths/test_dirichlet.py", "tests/paths/test_on_simplex.py"),
+    ),
+    Method(
+        id="linear_simplex_flow",
+        family="path",
+        room="paths",
+        paper="Dirichlet Flow Matching with Applications to DNA Sequence Design, https://arxiv.org/abs/2402.05841",
+        summary="Straight lines from noise to the vertices of the simplex: the baseline, which settles all early",
+        names=("LinearSimplex",),
+        tests=("tests/paths/test_on_simplex.py",),
+    ),
+    Method(
         id="guided_flows_cfg",
         family="guidance",
         room="guidance",

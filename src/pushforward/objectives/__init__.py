@@ -30,6 +30,7 @@ from pushforward.objectives.split_mean_flow import SplitMeanFlow
 from pushforward.objectives.times import (
     Antithetic,
     Beta,
+    Exponential,
     Grid,
     Importance,
     Independent,
@@ -57,6 +58,7 @@ __all__ = [
     "DiscreteFlowMatching",
     "Dispersive",
     "EndpointLoss",
+    "Exponential",
     "FieldTerm",
     "Flat",
     "FlowMapMatching",

@@ -6,8 +6,11 @@ A path says where a row is at time t given its ends, and how it moves; it knows 
 from pushforward.paths import curves, latents, schedules
 from pushforward.paths.affine import Affine
 from pushforward.paths.curves import Curve, LearnedCurve, NaturalSpline, Pairwise, Polyline
+from pushforward.paths.dirichlet import Dirichlet
+from pushforward.paths.dirichlet_speed import dirichlet_speed
 from pushforward.paths.geodesic import Geodesic
 from pushforward.paths.latents import Brownian, Constant, SineSquared
+from pushforward.paths.linear_simplex import LinearSimplex
 from pushforward.paths.metric_tokens import MetricTokens
 from pushforward.paths.mixture import Mixture
 from pushforward.paths.multi_affine import MultiAffine, blend
@@ -36,11 +39,13 @@ __all__ = [
     "Cosine",
     "CosineSpeed",
     "Curve",
+    "Dirichlet",
     "Distance",
     "EncodingDecoding",
     "Geodesic",
     "KineticOptimal",
     "LearnedCurve",
+    "LinearSimplex",
     "LinearVP",
     "MetricTokens",
     "Mirror",
@@ -59,6 +64,7 @@ __all__ = [
     "blend",
     "curves",
     "data_separation",
+    "dirichlet_speed",
     "latents",
     "schedules",
 ]

@@ -6,6 +6,7 @@ A space knows no paths, networks or solvers; anything that needs time or learnin
 from pushforward.spaces import meshes
 from pushforward.spaces.ball import Ball
 from pushforward.spaces.box import Box, TruncatedNormal
+from pushforward.spaces.concrete import Concrete
 from pushforward.spaces.curved import is_curved
 from pushforward.spaces.domain import Domain
 from pushforward.spaces.euclidean import Euclidean
@@ -37,6 +38,7 @@ __all__ = [
     "Biharmonic",
     "Box",
     "Commute",
+    "Concrete",
     "Diffusion",
     "Domain",
     "Euclidean",
