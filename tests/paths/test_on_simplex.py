@@ -7,14 +7,14 @@ from scipy import stats
 from pushforward.core import EndpointPath, Incompatible, InvalidInput, Pairs
 from pushforward.fields import Categorical, Logits, NetField
 from pushforward.oracles import TokenLaw
-from pushforward.paths import Dirichlet, LinearSimplex
+from pushforward.paths import Dirichlet, Fisher, GumbelSoftmax, LinearSimplex
 from pushforward.solvers import Euler, solve
 from pushforward.spaces import Tokens
 
 F64 = torch.float64
 P = torch.tensor([0.5, 0.3, 0.15, 0.05], dtype=F64)
 
-PATHS = [Dirichlet(), Dirichlet(clock=3.0), LinearSimplex()]
+PATHS = [Dirichlet(), Dirichlet(clock=3.0), LinearSimplex(), GumbelSoftmax(), Fisher()]
 each = pytest.mark.parametrize("path", PATHS, ids=repr)
 
 

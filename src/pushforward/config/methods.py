@@ -793,6 +793,35 @@ METHODS: tuple[Method, ...] = (
         tests=("tests/paths/test_on_simplex.py",),
     ),
     Method(
+        id="gumbel_softmax_flow",
+        family="path",
+        room="paths",
+        paper="Gumbel-Softmax Flow Matching with Straight-Through Guidance for Controllable Biological Sequence "
+        "Generation, https://arxiv.org/abs/2503.17361",
+        summary="Relaxed symbols whose temperature falls; a path that the published velocity does generate, and theirs",
+        names=("GumbelSoftmax",),
+        tests=("tests/paths/test_gumbel_softmax.py", "tests/paths/test_on_simplex.py"),
+    ),
+    Method(
+        id="gumbel_softmax_score",
+        family="head",
+        room="fields",
+        paper="Gumbel-Softmax Flow Matching with Straight-Through Guidance for Controllable Biological Sequence "
+        "Generation, https://arxiv.org/abs/2503.17361",
+        summary="The score of a Gumbel-softmax path in logits, and sampling with its corrector",
+        names=("ConcreteScore",),
+        tests=("tests/paths/test_gumbel_softmax.py",),
+    ),
+    Method(
+        id="fisher_flow",
+        family="path",
+        room="paths",
+        paper="Fisher Flow Matching for Generative Modeling over Discrete Data, https://arxiv.org/abs/2405.14664",
+        summary="Geodesics of square roots of probabilities on the positive part of the sphere",
+        names=("Fisher",),
+        tests=("tests/paths/test_gumbel_softmax.py", "tests/paths/test_on_simplex.py", "tests/spaces/test_laws.py"),
+    ),
+    Method(
         id="guided_flows_cfg",
         family="guidance",
         room="guidance",

@@ -7,6 +7,7 @@ not.
 from pushforward.fields import adapters
 from pushforward.fields.accelerated import Accelerated
 from pushforward.fields.categorical import Categorical
+from pushforward.fields.concrete_score import ConcreteScore, Shares
 from pushforward.fields.converted import converted
 from pushforward.fields.corner_field import CornerField, Corners
 from pushforward.fields.dirac import Dirac
@@ -31,6 +32,7 @@ from pushforward.fields.velocity import Velocity
 __all__ = [
     "Accelerated",
     "Categorical",
+    "ConcreteScore",
     "CornerField",
     "Corners",
     "Dirac",
@@ -49,6 +51,7 @@ __all__ = [
     "PowerLaw",
     "Score",
     "Shared",
+    "Shares",
     "SourceLogits",
     "Stacked",
     "Tangent",

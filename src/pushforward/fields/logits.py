@@ -1,7 +1,7 @@
 """The network says which symbol the data holds."""
 
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 from torch import Tensor
 
@@ -43,6 +43,10 @@ class Logits:
     def law(self, out: State, x: State, t: Tensor) -> Categorical:
         """Independent symbols."""
         return Categorical(cast(Tensor, out))
+
+    def law_on(self, space: Any, out: State, x: State, t: Tensor) -> Categorical:
+        """Independent symbols, whatever the geometry of their probabilities."""
+        return self.law(out, x, t)
 
     def target(self, path: Path, point: Point) -> State:
         """The data end of the pair, as symbols."""

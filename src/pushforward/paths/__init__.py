@@ -8,7 +8,9 @@ from pushforward.paths.affine import Affine
 from pushforward.paths.curves import Curve, LearnedCurve, NaturalSpline, Pairwise, Polyline
 from pushforward.paths.dirichlet import Dirichlet
 from pushforward.paths.dirichlet_speed import dirichlet_speed
+from pushforward.paths.fisher import Fisher
 from pushforward.paths.geodesic import Geodesic
+from pushforward.paths.gumbel_softmax import GumbelSoftmax
 from pushforward.paths.latents import Brownian, Constant, SineSquared
 from pushforward.paths.linear_simplex import LinearSimplex
 from pushforward.paths.metric_tokens import MetricTokens
@@ -42,7 +44,9 @@ __all__ = [
     "Dirichlet",
     "Distance",
     "EncodingDecoding",
+    "Fisher",
     "Geodesic",
+    "GumbelSoftmax",
     "KineticOptimal",
     "LearnedCurve",
     "LinearSimplex",

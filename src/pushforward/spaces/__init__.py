@@ -16,6 +16,7 @@ from pushforward.spaces.lorentz import Lorentz
 from pushforward.spaces.mesh import Mesh
 from pushforward.spaces.meshes import Biharmonic, Commute, Diffusion
 from pushforward.spaces.normal_noise import has_normal_noise, noise_of
+from pushforward.spaces.orthant import Orthant
 from pushforward.spaces.poincare import Poincare
 from pushforward.spaces.polytope import Polytope, half_space
 from pushforward.spaces.product import SE3, Product
@@ -45,6 +46,7 @@ __all__ = [
     "LogEuclidean",
     "Lorentz",
     "Mesh",
+    "Orthant",
     "Poincare",
     "Polytope",
     "Product",
