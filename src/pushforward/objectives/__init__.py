@@ -12,6 +12,7 @@ from pushforward.objectives.consistency_training import ConsistencyTraining
 from pushforward.objectives.constant_acceleration_flow import ConstantAccelerationFlow
 from pushforward.objectives.convex import Convex, Power, Quadratic
 from pushforward.objectives.curve_energy import CurveEnergy
+from pushforward.objectives.dirichlet_distill import DirichletDistill
 from pushforward.objectives.discrete_flow_matching import DiscreteFlowMatching
 from pushforward.objectives.dispersive import Dispersive
 from pushforward.objectives.flow_maps import FlowMapMatching
@@ -55,6 +56,7 @@ __all__ = [
     "Convex",
     "CurveEnergy",
     "DifferenceTransitionMatching",
+    "DirichletDistill",
     "DiscreteFlowMatching",
     "Dispersive",
     "EndpointLoss",
