@@ -74,7 +74,8 @@ class SimplexClassifier:
             at = x.detach().requires_grad_()
             said = self.classifier(at, t, cond)
             require(
-                said.shape == t.shape, f"the classifier gave shape {list(said.shape)}, expected [{len(t)}], log p(y | x)"
+                said.shape == t.shape,
+                f"the classifier gave shape {list(said.shape)}, expected [{len(t)}], log p(y | x)",
             )
             (slope,) = torch.autograd.grad(said.sum(), at)
         # the score of the field and back is the posterior itself; so only what is added goes through 1 / c

@@ -20,8 +20,8 @@ class DirichletDistill:
     .. math:: L(\theta) = -\mathrm E_{x_0} \sum_i \log p_\theta^i\big(k_i(x_0) \mid x_0, 0\big), \qquad
               k(x_0) = \arg\max \hat p_{\mathrm{teacher}}\big(X_{0, 1}(x_0), 1\big)
 
-    (a mean over positions). The teacher's map is deterministic, so a perfect student is, too: `said(net, batch).mode` takes
-    the likeliest symbols. It has no likelihood.
+    (a mean over positions). The teacher's map is deterministic, so a perfect student is, too; in one step it samples
+    `said(net, batch).mode`. It has no likelihood.
 
     Source: Stark et al., Dirichlet Flow Matching with Applications to DNA Sequence Design (ICML 2024),
         https://arxiv.org/abs/2402.05841, its distillation.
