@@ -46,7 +46,7 @@ class Dirichlet:
         space: The simplex, with uniform noise.
         clock: c_1 > 0, where the clock ends; the paper samples to 7.
         table: Whether speeds are read from a table (relative error 1e-6), or integrated at every call, which costs
-            some twenty times as much.
+            19 times as much for 500 rows of 4 x 4 numbers and 109 times for 4 x 20 (one core).
 
     Shapes: x0 and states `[B, *E, K]`, x1 symbols `[B, *E]` or one-hot vectors `[B, *E, K]`; a law of x1 has a `mean`
         `[B, *E, K]`.
