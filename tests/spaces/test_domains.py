@@ -16,6 +16,7 @@ from pushforward.solvers import RK4, Dopri5, Euler, Heun, solve
 from pushforward.spaces import (
     Ball,
     Box,
+    Concrete,
     Euclidean,
     Polytope,
     Simplex,
@@ -49,6 +50,7 @@ DOMAINS = {  # space, event shape
     "half space": (half_space((1.0, 2.0, -2.0), 0.5), (3,)),
     "simplex": (Simplex(), (5,)),
     "simplices": (Simplex(), (3, 4)),
+    "simplex, Gumbel-softmax": (Simplex(reference=Concrete(3.0)), (5,)),
     "ball": (Ball(1.5), (4,)),
     "balls": (Ball(0.3), (2, 2)),
 }
@@ -302,6 +304,18 @@ def test_the_noise_of_a_simplex_is_uniform():
     close(Simplex().noise_log_prob(x[:1]), torch.tensor([-math.log(math.sqrt(3) / 2)], dtype=F64))  # a triangle's area
     assert stats.kstest(x[:, 2].numpy(), stats.beta(1, 2).cdf).pvalue > 1e-3
     assert Simplex().noise_log_prob(torch.tensor([[0.5, 0.6, -0.1]], dtype=F64)) == -math.inf
+
+
+def test_gumbel_softmax_noise_has_its_density():
+    """Against the law of one coordinate of two, logistic; and integrated over the triangle by a midpoint rule."""
+    tau, space = 1.7, Simplex(reference=Concrete(1.7))
+    x = space.noise(torch.empty(20_000, 2, dtype=F64), generator=gen())
+    assert stats.kstest((tau * (x[:, 0] / x[:, 1]).log()).numpy(), "logistic").pvalue > 1e-3
+    n = 400
+    a, b = (g.flatten() for g in torch.meshgrid(*[(torch.arange(n, dtype=F64) + 0.5) / n] * 2, indexing="ij"))
+    x = torch.stack([a, (1 - a) * b, (1 - a) * (1 - b)], 1)  # the square to the triangle, with Jacobian 1 - a
+    total = (space.noise_log_prob(x).exp() * math.sqrt(3) * (1 - a)).mean()  # its area element over that of dx1 dx2
+    assert abs(total - 1) < 2e-3  # x^(tau - 1) at the edges: n^-tau of a cell, about 4e-5, times its 3 edges
 
 
 def test_the_noise_of_a_polytope_is_uniform_in_its_largest_ball():

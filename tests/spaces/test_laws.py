@@ -14,6 +14,7 @@ from pushforward.spaces import (
     Euclidean,
     LogEuclidean,
     Lorentz,
+    Orthant,
     Poincare,
     Product,
     Sphere,
@@ -85,6 +86,22 @@ def motion(space, x, seed, length=0.4):
     """Random directions, all shorter than any injectivity radius of the catalogue."""
     u = space.tangent_noise(x, generator=gen(seed))
     return scale(length / space.inner(x, u, u).sqrt(), u)
+
+
+def test_an_orthant_is_the_part_of_a_sphere_without_signs():
+    x, y = (draw(Orthant(), (2, 4), seed) for seed in (0, 1))
+    assert min(x.min(), y.min()) >= 0
+    u = Orthant().log(x, y)
+    close(Orthant().exp(x, u), y)
+    halfway = torch.full((8,), 0.5, dtype=F64)
+    close(Orthant().move(x, u, halfway), Sphere().move(x, u, halfway))  # the middle of two points is inside
+    out = Orthant().move(x, -3 * u, halfway)
+    assert out.min() >= 0
+    close(out, Sphere().move(x, -3 * u, halfway).abs())
+    close(Orthant().noise_log_prob(x), Sphere().noise_log_prob(x) + 8 * math.log(2))
+    close(Orthant().project(-x), 0 * x)
+    vertices = torch.eye(4, dtype=F64)
+    close(Orthant().distance(vertices, vertices.roll(1, 0)), torch.full((4,), math.pi / 2, dtype=F64))
 
 
 @each

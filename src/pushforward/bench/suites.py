@@ -26,6 +26,7 @@ from pushforward.bench.rectification import Rectification
 from pushforward.bench.results import Result, Results
 from pushforward.bench.schedule_change import ScheduleChange
 from pushforward.bench.se3 import SE3Suite
+from pushforward.bench.simplex import Simplex
 from pushforward.bench.so3 import SO3Suite
 from pushforward.bench.three_marginals import ThreeMarginals
 from pushforward.bench.torsions import TorsionsSuite
@@ -69,6 +70,7 @@ SUITES: dict[str, Budgets] = {
     "torsions": Budgets(TorsionsSuite(), TorsionsSuite(steps=200, components=20, rows=200)),
     "se3": Budgets(SE3Suite(), SE3Suite(steps=200, points=500)),
     "so3": Budgets(SO3Suite(), SO3Suite(steps=300, points=50)),
+    "simplex": Budgets(Simplex(), Simplex((20, 40), training=100, steps=20, points=1000)),
     "training_speed": Budgets(TrainingSpeed(), TrainingSpeed(steps=200, repeats=3)),
     "three_marginals": Budgets(ThreeMarginals(), ThreeMarginals(steps=1500, points=1000, seeds=(0,))),
     "work_precision": Budgets(WorkPrecision(), WorkPrecision(rows=32, evaluations=(8, 16), reference=200)),

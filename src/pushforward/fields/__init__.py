@@ -8,6 +8,7 @@ from pushforward.fields import adapters
 from pushforward.fields.accelerated import Accelerated
 from pushforward.fields.arrival import Arrival
 from pushforward.fields.categorical import Categorical
+from pushforward.fields.concrete_score import ConcreteScore, Shares
 from pushforward.fields.converted import converted
 from pushforward.fields.corner_field import CornerField, Corners
 from pushforward.fields.dirac import Dirac
@@ -36,6 +37,7 @@ __all__ = [
     "Accelerated",
     "Arrival",
     "Categorical",
+    "ConcreteScore",
     "CornerField",
     "Corners",
     "Dirac",
@@ -57,6 +59,7 @@ __all__ = [
     "PowerLaw",
     "Score",
     "Shared",
+    "Shares",
     "SourceLogits",
     "Stacked",
     "Tangent",

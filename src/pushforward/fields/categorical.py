@@ -41,6 +41,11 @@ class Categorical(NamedTuple):
         """Probabilities `[B, *E, V]`."""
         return self.logits.to(torch.promote_types(self.logits.dtype, torch.float32)).softmax(-1)
 
+    @property
+    def mode(self) -> Tensor:
+        """The likeliest symbols `[B, *E]`."""
+        return self.logits.argmax(-1)
+
     def log_prob(self, y: State) -> Tensor:
         """Log-probability `[B]` of whole rows, in nats."""
         return self._rows(y).sum(1)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from pushforward.core import AffinePath, EndpointPath, Incompatible, Path, State, align, like, map_state, require
-from pushforward.spaces import Tokens
+from pushforward.spaces import Simplex, Tokens
 
 __all__ = [
     "check_latent",
@@ -17,6 +17,7 @@ __all__ = [
     "require_affine",
     "require_endpoint",
     "require_latent",
+    "require_symbols",
     "require_tokens",
 ]
 
@@ -113,3 +114,10 @@ def require_tokens(path: Path, head: str, *offers: str) -> Any:
         Incompatible,
     )
     return path
+
+
+def require_symbols(path: Path, head: str, *offers: str) -> Any:
+    """The path, if its data are symbols: its states are tokens, or probability vectors over them."""
+    if getattr(path, "says_symbols", isinstance(getattr(path, "space", None), Simplex)):
+        return require_endpoint(path, head)
+    return require_tokens(path, head, *offers)

@@ -8,6 +8,19 @@ from pushforward.guidance.autoguidance import Autoguidance
 from pushforward.guidance.cfg_zero_star import CFGZeroStar
 from pushforward.guidance.classifier_free import ClassifierFree
 from pushforward.guidance.interval import Guidance, Interval
+from pushforward.guidance.simplex_classifier import SimplexClassifier
+from pushforward.guidance.simplex_classifier_free import SimplexClassifierFree
+from pushforward.guidance.straight_through import StraightThrough
 from pushforward.guidance.tempered import Tempered
 
-__all__ = ["Autoguidance", "CFGZeroStar", "ClassifierFree", "Guidance", "Interval", "Tempered"]
+__all__ = [
+    "Autoguidance",
+    "CFGZeroStar",
+    "ClassifierFree",
+    "Guidance",
+    "Interval",
+    "SimplexClassifier",
+    "SimplexClassifierFree",
+    "StraightThrough",
+    "Tempered",
+]

@@ -12,6 +12,7 @@ from pushforward.objectives.consistency_training import ConsistencyTraining
 from pushforward.objectives.constant_acceleration_flow import ConstantAccelerationFlow
 from pushforward.objectives.convex import Convex, Power, Quadratic
 from pushforward.objectives.curve_energy import CurveEnergy
+from pushforward.objectives.dirichlet_distill import DirichletDistill
 from pushforward.objectives.discrete_flow_matching import DiscreteFlowMatching
 from pushforward.objectives.dispersive import Dispersive
 from pushforward.objectives.flow_maps import FlowMapMatching
@@ -30,6 +31,7 @@ from pushforward.objectives.split_mean_flow import SplitMeanFlow
 from pushforward.objectives.times import (
     Antithetic,
     Beta,
+    Exponential,
     Grid,
     Importance,
     Independent,
@@ -55,9 +57,11 @@ __all__ = [
     "Convex",
     "CurveEnergy",
     "DifferenceTransitionMatching",
+    "DirichletDistill",
     "DiscreteFlowMatching",
     "Dispersive",
     "EndpointLoss",
+    "Exponential",
     "FieldTerm",
     "Flat",
     "FlowMapMatching",

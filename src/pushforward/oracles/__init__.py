@@ -9,6 +9,7 @@ from pushforward.oracles.bures import GaussianTransport, entropic_cross, gaussia
 from pushforward.oracles.gaussian_mixture import GaussianMixture
 from pushforward.oracles.independent_gaussians import IndependentGaussians
 from pushforward.oracles.reference import reference_mixture
+from pushforward.oracles.simplex_along import SimplexAlong
 from pushforward.oracles.token_along import TokenAlong
 from pushforward.oracles.token_law import TokenLaw
 
@@ -17,6 +18,7 @@ __all__ = [
     "GaussianMixture",
     "GaussianTransport",
     "IndependentGaussians",
+    "SimplexAlong",
     "TokenAlong",
     "TokenLaw",
     "entropic_cross",

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from pushforward.core import Gen, rand, require
 from pushforward.oracles.algebra import Values, to_tensor
+from pushforward.oracles.simplex_along import SimplexAlong, SymbolPath
 from pushforward.oracles.token_along import TokenAlong, TokenPath
 
 __all__ = ["TokenLaw"]
@@ -19,7 +20,8 @@ class TokenLaw(nn.Module):
 
     .. math:: \mathrm P(x_1 = (k_1, \dots, k_N)) = T_{k_1 \dots k_N}
 
-    `along(path)` gives the exact posterior and rates. Memory and work grow as B K^N: N <= 4 or so.
+    `along(path)` gives the exact posterior and rates, `on_simplex(path)` the posterior where the states are probability
+    vectors. Memory and work grow as B K^N: N <= 4 or so.
 
     Args:
         table: T, `[K, ..., K]` with N axes, >= 0, with sum 1. Plain numbers become float64.
@@ -86,6 +88,10 @@ class TokenLaw(nn.Module):
             f"the path has {path.tokens.vocab} symbols, the law {self.vocab}; give Tokens(vocab={self.vocab})",
         )
         return TokenAlong(self.table, path)
+
+    def on_simplex(self, path: SymbolPath) -> SimplexAlong:
+        """What is exact on a path of probability vectors, as `Dirichlet()`, from its own noise as a source."""
+        return SimplexAlong(self.table, path)
 
 
 def every_state(size: int, length: int, device: torch.device | None = None) -> Tensor:

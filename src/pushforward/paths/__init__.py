@@ -7,9 +7,14 @@ from pushforward.paths import curves, latents, schedules
 from pushforward.paths.affine import Affine
 from pushforward.paths.bridge_mixture import BridgeMixture
 from pushforward.paths.curves import Curve, LearnedCurve, NaturalSpline, Pairwise, Polyline
+from pushforward.paths.dirichlet import Dirichlet
+from pushforward.paths.dirichlet_speed import dirichlet_speed
+from pushforward.paths.fisher import Fisher
 from pushforward.paths.geodesic import Geodesic
+from pushforward.paths.gumbel_softmax import GumbelSoftmax
 from pushforward.paths.latents import Brownian, Constant, SineSquared
 from pushforward.paths.linear_rate import LinearRate
+from pushforward.paths.linear_simplex import LinearSimplex
 from pushforward.paths.metric_tokens import MetricTokens
 from pushforward.paths.mixture import Mixture
 from pushforward.paths.multi_affine import MultiAffine, blend
@@ -39,12 +44,16 @@ __all__ = [
     "Cosine",
     "CosineSpeed",
     "Curve",
+    "Dirichlet",
     "Distance",
     "EncodingDecoding",
+    "Fisher",
     "Geodesic",
+    "GumbelSoftmax",
     "KineticOptimal",
     "LearnedCurve",
     "LinearRate",
+    "LinearSimplex",
     "LinearVP",
     "MetricTokens",
     "Mirror",
@@ -63,6 +72,7 @@ __all__ = [
     "blend",
     "curves",
     "data_separation",
+    "dirichlet_speed",
     "latents",
     "schedules",
 ]

@@ -23,6 +23,7 @@ from pushforward.solvers.heun import Heun
 from pushforward.solvers.increments import Brownian, Increment, Stochastic, draws_noise
 from pushforward.solvers.integrated import Integrated
 from pushforward.solvers.jump import Jump
+from pushforward.solvers.logit_langevin import LogitLangevin
 from pushforward.solvers.midpoint import Midpoint
 from pushforward.solvers.remix import Remix
 from pushforward.solvers.rk4 import RK4
@@ -56,6 +57,7 @@ __all__ = [
     "Increment",
     "Integrated",
     "Jump",
+    "LogitLangevin",
     "Midpoint",
     "Remix",
     "Solution",

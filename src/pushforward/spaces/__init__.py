@@ -6,6 +6,7 @@ A space knows no paths, networks or solvers; anything that needs time or learnin
 from pushforward.spaces import meshes
 from pushforward.spaces.ball import Ball
 from pushforward.spaces.box import Box, TruncatedNormal
+from pushforward.spaces.concrete import Concrete
 from pushforward.spaces.curved import is_curved
 from pushforward.spaces.domain import Domain
 from pushforward.spaces.euclidean import Euclidean
@@ -15,6 +16,7 @@ from pushforward.spaces.lorentz import Lorentz
 from pushforward.spaces.mesh import Mesh
 from pushforward.spaces.meshes import Biharmonic, Commute, Diffusion
 from pushforward.spaces.normal_noise import has_normal_noise, noise_of
+from pushforward.spaces.orthant import Orthant
 from pushforward.spaces.poincare import Poincare
 from pushforward.spaces.polytope import Polytope, half_space
 from pushforward.spaces.product import SE3, Product
@@ -37,12 +39,14 @@ __all__ = [
     "Biharmonic",
     "Box",
     "Commute",
+    "Concrete",
     "Diffusion",
     "Domain",
     "Euclidean",
     "LogEuclidean",
     "Lorentz",
     "Mesh",
+    "Orthant",
     "Poincare",
     "Polytope",
     "Product",

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from pushforward.core import Gen, like, rand, require
+from pushforward.spaces.concrete import Concrete
 from pushforward.spaces.domain import Domain
 from pushforward.spaces.reflection import reflect, unreflect
 
@@ -21,7 +22,8 @@ class Simplex(Domain):
 
     the reflection in the face x_i = 0 within the plane, a bounded number of times; what is still outside then goes to
     the nearest point. Motions lose what they have across the plane, so that a network need not know of it. Noise is
-    Dirichlet(1, ..., 1), uniform, with density (K - 1)! / sqrt(K) against the volume of the plane.
+    Dirichlet(1, ..., 1), uniform, with density (K - 1)! / sqrt(K) against the volume of the plane, unless told
+    otherwise.
 
     Source: Xie et al., Reflected Flow Matching (ICML 2024), https://arxiv.org/abs/2405.16577, with a Dirichlet prior;
         the nearest point by Duchi et al., Efficient Projections onto the l1-Ball (ICML 2008),
@@ -29,6 +31,7 @@ class Simplex(Domain):
 
     Args:
         reflections: The bounded number, >= 1.
+        reference: Law of its noise, from which paths start; None for the uniform one.
 
     Shapes: states `[B, ..., K]`, K >= 2.
 
@@ -39,6 +42,7 @@ class Simplex(Domain):
     """
 
     reflections: int = 16
+    reference: Concrete | None = None
 
     def __post_init__(self) -> None:
         require(self.reflections >= 1, f"Simplex.reflections is {self.reflections}, expected at least 1")
@@ -79,12 +83,17 @@ class Simplex(Domain):
 
     def _draw(self, shaped: Tensor, generator: Gen) -> Tensor:
         self._tangent(shaped)
+        if self.reference is not None:
+            return like(self.reference.draw(shaped, generator=generator), shaped)
         e = -torch.log1p(-rand(shaped.shape, shaped, generator=generator))
         return like(e / e.sum(-1, keepdim=True), shaped)
 
     def _log_density(self, x: Tensor) -> Tensor:
         k = x.shape[-1]
-        density = torch.full_like(x[..., 0], math.lgamma(k) - 0.5 * math.log(k))
+        if self.reference is not None:
+            density = self.reference.log_prob(x) - 0.5 * math.log(k)
+        else:
+            density = torch.full_like(x[..., 0], math.lgamma(k) - 0.5 * math.log(k))
         return torch.where(self._inside(x), density, -math.inf)
 
     def _inside(self, x: Tensor) -> Tensor:

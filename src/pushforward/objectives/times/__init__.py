@@ -6,6 +6,7 @@ from torch import Tensor
 
 from pushforward.objectives.times.beta import Beta
 from pushforward.objectives.times.draws import Antithetic, Draw, Independent, Stratified
+from pushforward.objectives.times.exponential import Exponential
 from pushforward.objectives.times.grid import Grid
 from pushforward.objectives.times.importance import Importance
 from pushforward.objectives.times.inverse_rate import InverseRate
@@ -18,6 +19,7 @@ __all__ = [
     "Antithetic",
     "Beta",
     "Draw",
+    "Exponential",
     "Grid",
     "Importance",
     "Independent",
