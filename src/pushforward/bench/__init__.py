@@ -15,6 +15,7 @@ from pushforward.bench.exact_wasserstein import ExactWasserstein
 from pushforward.bench.job import Job, Suite
 from pushforward.bench.outliers import Outliers
 from pushforward.bench.peers import PEERS
+from pushforward.bench.point_process import PointProcess
 from pushforward.bench.results import Result, Results
 from pushforward.bench.suites import SUITES, Budgets, run
 from pushforward.bench.three_marginals import ThreeMarginals
@@ -35,6 +36,7 @@ __all__ = [
     "ExactWasserstein",
     "Job",
     "Outliers",
+    "PointProcess",
     "Result",
     "Results",
     "Suite",

@@ -21,6 +21,7 @@ from pushforward.bench.likelihood import LikelihoodSuite
 from pushforward.bench.mesh import MeshSuite
 from pushforward.bench.outliers import Outliers
 from pushforward.bench.peers import present
+from pushforward.bench.point_process import PointProcess
 from pushforward.bench.rectification import Rectification
 from pushforward.bench.results import Result, Results
 from pushforward.bench.schedule_change import ScheduleChange
@@ -59,6 +60,7 @@ SUITES: dict[str, Budgets] = {
         LikelihoodSuite(moons_steps=300, digits_steps=60, dequantiser_steps=5, moons=200, digits=20, density_steps=10),
     ),
     "mesh": Budgets(MeshSuite(), MeshSuite(steps=100, points=1000)),
+    "point_process": Budgets(PointProcess(), PointProcess(rows=40, steps=20, quake_steps=10)),
     "training_speed": Budgets(TrainingSpeed(), TrainingSpeed(steps=200, repeats=3)),
     "three_marginals": Budgets(ThreeMarginals(), ThreeMarginals(steps=1500, points=1000, seeds=(0,))),
     "work_precision": Budgets(WorkPrecision(), WorkPrecision(rows=32, evaluations=(8, 16), reference=200)),

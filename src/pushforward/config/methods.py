@@ -774,6 +774,20 @@ METHODS: tuple[Method, ...] = (
         tests=("tests/inference/test_elbo.py",),
     ),
     Method(
+        id="intensity_free_tpp",
+        family="objective",
+        room="objectives",
+        paper="Intensity-Free Learning of Temporal Point Processes, https://arxiv.org/abs/1909.12127",
+        summary="Point processes by the law of the next waiting time: log-normal mixtures or flows over a recurrent "
+        "history, with exact likelihood and draws",
+        names=("IntensityFree",),
+        tests=(
+            "tests/objectives/test_intensity_free.py",
+            "tests/fields/test_waiting_laws.py",
+            "tests/oracles/test_point_processes.py",
+        ),
+    ),
+    Method(
         id="guided_flows_cfg",
         family="guidance",
         room="guidance",

@@ -17,11 +17,14 @@ from pushforward.fields.latent_noise import LatentNoise
 from pushforward.fields.logits import Logits
 from pushforward.fields.net_field import NetEstimator, NetField, NetScore, check_head, hear
 from pushforward.fields.net_map import NetMap
+from pushforward.fields.net_process import Decoder, LogTime, NetProcess
 from pushforward.fields.noise import Noise
 from pushforward.fields.noise_levels import Memoryless, PowerLaw
 from pushforward.fields.normal import Normal
+from pushforward.fields.normal_mixture import NormalMixture, NormalMixtures
 from pushforward.fields.score import Score
 from pushforward.fields.shared import Shared
+from pushforward.fields.sigmoidal_flow import SigmoidalFlow, SigmoidalFlows
 from pushforward.fields.source_logits import SourceLogits
 from pushforward.fields.stacked import Stacked, stack
 from pushforward.fields.tangent import Tangent
@@ -33,22 +36,29 @@ __all__ = [
     "Categorical",
     "CornerField",
     "Corners",
+    "Decoder",
     "Dirac",
     "Endpoint",
     "FlowAndScore",
     "FlowSDE",
     "LatentNoise",
+    "LogTime",
     "Logits",
     "Memoryless",
     "NetEstimator",
     "NetField",
     "NetMap",
+    "NetProcess",
     "NetScore",
     "Noise",
     "Normal",
+    "NormalMixture",
+    "NormalMixtures",
     "PowerLaw",
     "Score",
     "Shared",
+    "SigmoidalFlow",
+    "SigmoidalFlows",
     "SourceLogits",
     "Stacked",
     "Tangent",

@@ -10,6 +10,7 @@ elsewhere.
 from pushforward.nets.corner_net import CornerNet
 from pushforward.nets.dit import DiT
 from pushforward.nets.embeddings import ConditionEmbedding, Context, TimeEmbedding
+from pushforward.nets.event_gru import EventGRU
 from pushforward.nets.joined import Joined
 from pushforward.nets.mlp import MLP
 from pushforward.nets.motion_net import MotionNet
@@ -28,6 +29,7 @@ __all__ = [
     "Context",
     "CornerNet",
     "DiT",
+    "EventGRU",
     "Joined",
     "MotionNet",
     "ResidualMLP",

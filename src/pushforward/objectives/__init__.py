@@ -16,6 +16,7 @@ from pushforward.objectives.discrete_flow_matching import DiscreteFlowMatching
 from pushforward.objectives.dispersive import Dispersive
 from pushforward.objectives.flow_maps import FlowMapMatching
 from pushforward.objectives.flow_matching import FieldTerm, FlowMatching, Term
+from pushforward.objectives.intensity_free import IntensityFree
 from pushforward.objectives.joint import Joint
 from pushforward.objectives.mean_flow import MeanFlow
 from pushforward.objectives.modular_mean_flow import ModularMeanFlow
@@ -64,6 +65,7 @@ __all__ = [
     "Grid",
     "Importance",
     "Independent",
+    "IntensityFree",
     "Joint",
     "Likelihood",
     "LogitNormal",

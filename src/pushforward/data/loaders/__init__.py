@@ -10,6 +10,7 @@ from pushforward.data.loaders.digits import Digits
 from pushforward.data.loaders.earth_points import EarthPoints
 from pushforward.data.loaders.fashion_mnist import FashionMNIST
 from pushforward.data.loaders.image_folder import ImageFolder
+from pushforward.data.loaders.japan_earthquakes import JapanEarthquakes
 from pushforward.data.loaders.mesh_file import MeshFile
 from pushforward.data.loaders.mnist import MNIST
 from pushforward.data.loaders.table import Table
@@ -24,6 +25,7 @@ __all__ = [
     "EarthPoints",
     "FashionMNIST",
     "ImageFolder",
+    "JapanEarthquakes",
     "MeshFile",
     "Table",
     "Torsions",
