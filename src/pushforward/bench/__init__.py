@@ -13,6 +13,7 @@ from pushforward.bench.discrete import Discrete
 from pushforward.bench.domains import Domains
 from pushforward.bench.exact_wasserstein import ExactWasserstein
 from pushforward.bench.job import Job, Suite
+from pushforward.bench.layout import Layout
 from pushforward.bench.outliers import Outliers
 from pushforward.bench.peers import PEERS
 from pushforward.bench.point_process import PointProcess
@@ -35,6 +36,7 @@ __all__ = [
     "ExactCouplings",
     "ExactWasserstein",
     "Job",
+    "Layout",
     "Outliers",
     "PointProcess",
     "Result",

@@ -16,6 +16,7 @@ from pushforward.bench.exact_wasserstein import ExactWasserstein
 from pushforward.bench.few_step import FewStep
 from pushforward.bench.few_step_cost import FewStepCost
 from pushforward.bench.job import Job, Suite
+from pushforward.bench.layout import Layout
 from pushforward.bench.learned_couplings import LearnedCouplings
 from pushforward.bench.likelihood import LikelihoodSuite
 from pushforward.bench.mesh import MeshSuite
@@ -50,6 +51,7 @@ SUITES: dict[str, Budgets] = {
     "discrete": Budgets(Discrete(), Discrete(steps=(4, 16), points=500, strata=8, training=20)),
     "few_step_2d": Budgets(FewStep(), FewStep(steps=300, points=1000, seeds=(0,), others=False)),
     "few_step_cost": Budgets(FewStepCost(), FewStepCost(steps=3, turns=1)),
+    "layout": Budgets(Layout(), Layout(steps=20, layouts=100)),
     "learned_couplings": Budgets(LearnedCouplings(), LearnedCouplings(steps=100, seeds=(0,))),
     "rectification": Budgets(
         Rectification(), Rectification(steps=300, round_steps=100, pairs=2000, points=500, seeds=(0,))

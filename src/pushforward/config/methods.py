@@ -788,6 +788,16 @@ METHODS: tuple[Method, ...] = (
         ),
     ),
     Method(
+        id="layout_flow",
+        family="objective",
+        room="objectives",
+        paper="LayoutFlow: Flow Matching for Layout Generation, https://arxiv.org/abs/2403.18187",
+        summary="Layouts of labelled boxes by one flow for several tasks: from nothing, from labels or sizes, "
+        "completed or refined, with what is given left as it is",
+        names=("LayoutFlow",),
+        tests=("tests/objectives/test_layout_flow.py", "tests/metrics/test_layouts.py", "tests/data/test_layouts.py"),
+    ),
+    Method(
         id="guided_flows_cfg",
         family="guidance",
         room="guidance",

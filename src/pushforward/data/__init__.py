@@ -7,6 +7,7 @@ flow (scores, marginal velocities, posteriors) belongs to the oracles; who is pa
 from pushforward.data import loaders, toys, transforms
 from pushforward.data.batches import Arrays, Batches, Distribution, Stream
 from pushforward.data.dataset import Dataset, Loader, random_split
+from pushforward.data.layout_code import LayoutCode
 from pushforward.data.loaders import (
     CIFAR10,
     MNIST,
@@ -17,6 +18,7 @@ from pushforward.data.loaders import (
     ImageFolder,
     JapanEarthquakes,
     MeshFile,
+    RicoLayouts,
     Table,
     Torsions,
     Toy,
@@ -88,6 +90,7 @@ __all__ = [
     "ImageFolder",
     "JapanEarthquakes",
     "Labelled",
+    "LayoutCode",
     "Loader",
     "Logit",
     "MeshDensity",
@@ -99,6 +102,7 @@ __all__ = [
     "Pinwheel",
     "PolytopeMixture",
     "Positive",
+    "RicoLayouts",
     "Rings",
     "SCurve",
     "SimplexLogRatio",

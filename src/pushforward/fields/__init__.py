@@ -13,6 +13,7 @@ from pushforward.fields.dirac import Dirac
 from pushforward.fields.endpoint import Endpoint
 from pushforward.fields.flow_and_score import FlowAndScore
 from pushforward.fields.flow_sde import FlowSDE
+from pushforward.fields.held import Held
 from pushforward.fields.latent_noise import LatentNoise
 from pushforward.fields.logits import Logits
 from pushforward.fields.net_field import NetEstimator, NetField, NetScore, check_head, hear
@@ -41,6 +42,7 @@ __all__ = [
     "Endpoint",
     "FlowAndScore",
     "FlowSDE",
+    "Held",
     "LatentNoise",
     "LogTime",
     "Logits",

@@ -14,6 +14,7 @@ from pushforward.metrics.directions import Equispaced, Orthogonal, RandomDirecti
 from pushforward.metrics.energy_distance import energy_distance
 from pushforward.metrics.frechet import frechet
 from pushforward.metrics.kmer_distance import kmer_distance
+from pushforward.metrics.layouts import alignment, overlap
 from pushforward.metrics.mmd import mmd
 from pushforward.metrics.path_energy import path_energy
 from pushforward.metrics.perplexity import perplexity
@@ -32,6 +33,7 @@ __all__ = [
     "RandomDirections",
     "Sobol",
     "UpperBound",
+    "alignment",
     "c2st",
     "class_accuracy",
     "copies",
@@ -40,6 +42,7 @@ __all__ = [
     "frechet",
     "kmer_distance",
     "mmd",
+    "overlap",
     "path_energy",
     "perplexity",
     "precision_recall_coverage",

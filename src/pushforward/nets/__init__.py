@@ -16,6 +16,7 @@ from pushforward.nets.mlp import MLP
 from pushforward.nets.motion_net import MotionNet
 from pushforward.nets.residual_mlp import ResidualMLP
 from pushforward.nets.selu import SELU
+from pushforward.nets.set_transformer import SetTransformer
 from pushforward.nets.token_cnn import TokenCNN
 from pushforward.nets.token_embedding import TokenEmbedding
 from pushforward.nets.token_transformer import TokenTransformer
@@ -33,6 +34,7 @@ __all__ = [
     "Joined",
     "MotionNet",
     "ResidualMLP",
+    "SetTransformer",
     "TimeEmbedding",
     "TokenCNN",
     "TokenEmbedding",

@@ -18,6 +18,8 @@ from pushforward.objectives.flow_maps import FlowMapMatching
 from pushforward.objectives.flow_matching import FieldTerm, FlowMatching, Term
 from pushforward.objectives.intensity_free import IntensityFree
 from pushforward.objectives.joint import Joint
+from pushforward.objectives.layout_flow import LayoutFlow
+from pushforward.objectives.layout_tasks import ElementsGiven, LabelsAndSizesGiven, LabelsGiven, Whole
 from pushforward.objectives.mean_flow import MeanFlow
 from pushforward.objectives.modular_mean_flow import ModularMeanFlow
 from pushforward.objectives.multimarginal import Multimarginal
@@ -57,6 +59,7 @@ __all__ = [
     "DifferenceTransitionMatching",
     "DiscreteFlowMatching",
     "Dispersive",
+    "ElementsGiven",
     "EndpointLoss",
     "FieldTerm",
     "Flat",
@@ -67,6 +70,9 @@ __all__ = [
     "Independent",
     "IntensityFree",
     "Joint",
+    "LabelsAndSizesGiven",
+    "LabelsGiven",
+    "LayoutFlow",
     "Likelihood",
     "LogitNormal",
     "MeanFlow",
@@ -95,6 +101,7 @@ __all__ = [
     "VLoss",
     "VelocityLoss",
     "Volatility",
+    "Whole",
     "flow_maps",
     "repulsions",
     "simplex",

@@ -13,6 +13,7 @@ from pushforward.data.loaders.image_folder import ImageFolder
 from pushforward.data.loaders.japan_earthquakes import JapanEarthquakes
 from pushforward.data.loaders.mesh_file import MeshFile
 from pushforward.data.loaders.mnist import MNIST
+from pushforward.data.loaders.rico_layouts import RicoLayouts
 from pushforward.data.loaders.table import Table
 from pushforward.data.loaders.torsions import Torsions
 from pushforward.data.loaders.toy import Toy
@@ -27,6 +28,7 @@ __all__ = [
     "ImageFolder",
     "JapanEarthquakes",
     "MeshFile",
+    "RicoLayouts",
     "Table",
     "Torsions",
     "Toy",
