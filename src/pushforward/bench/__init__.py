@@ -12,6 +12,7 @@ from pushforward.bench.couplings_exact import ExactCouplings
 from pushforward.bench.discrete import Discrete
 from pushforward.bench.domains import Domains
 from pushforward.bench.exact_wasserstein import ExactWasserstein
+from pushforward.bench.graphs import Graphs
 from pushforward.bench.job import Job, Suite
 from pushforward.bench.layout import Layout
 from pushforward.bench.outliers import Outliers
@@ -35,6 +36,7 @@ __all__ = [
     "Domains",
     "ExactCouplings",
     "ExactWasserstein",
+    "Graphs",
     "Job",
     "Layout",
     "Outliers",

@@ -15,6 +15,7 @@ from pushforward.bench.domains import Domains
 from pushforward.bench.exact_wasserstein import ExactWasserstein
 from pushforward.bench.few_step import FewStep
 from pushforward.bench.few_step_cost import FewStepCost
+from pushforward.bench.graphs import Graphs
 from pushforward.bench.job import Job, Suite
 from pushforward.bench.layout import Layout
 from pushforward.bench.learned_couplings import LearnedCouplings
@@ -52,6 +53,7 @@ SUITES: dict[str, Budgets] = {
     "few_step_2d": Budgets(FewStep(), FewStep(steps=300, points=1000, seeds=(0,), others=False)),
     "few_step_cost": Budgets(FewStepCost(), FewStepCost(steps=3, turns=1)),
     "layout": Budgets(Layout(), Layout(steps=20, layouts=100)),
+    "graphs": Budgets(Graphs(), Graphs(steps=10, graphs=20, follow=10)),
     "learned_couplings": Budgets(LearnedCouplings(), LearnedCouplings(steps=100, seeds=(0,))),
     "rectification": Budgets(
         Rectification(), Rectification(steps=300, round_steps=100, pairs=2000, points=500, seeds=(0,))

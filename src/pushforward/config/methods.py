@@ -798,6 +798,16 @@ METHODS: tuple[Method, ...] = (
         tests=("tests/objectives/test_layout_flow.py", "tests/metrics/test_layouts.py", "tests/data/test_layouts.py"),
     ),
     Method(
+        id="catflow",
+        family="head",
+        room="fields",
+        paper="Variational Flow Matching for Graph Generation, https://arxiv.org/abs/2406.04843",
+        summary="Flow matching of one-hot vectors in flat space by the cross-entropy of their classes; graphs by an "
+        "equivariant transformer",
+        names=("OneHot",),
+        tests=("tests/fields/test_one_hot.py", "tests/nets/test_graphs.py", "tests/metrics/test_graph_statistics.py"),
+    ),
+    Method(
         id="guided_flows_cfg",
         family="guidance",
         room="guidance",

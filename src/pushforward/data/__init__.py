@@ -15,6 +15,7 @@ from pushforward.data.loaders import (
     Digits,
     EarthPoints,
     FashionMNIST,
+    GraphSet,
     ImageFolder,
     JapanEarthquakes,
     MeshFile,
@@ -22,6 +23,7 @@ from pushforward.data.loaders import (
     Table,
     Torsions,
     Toy,
+    adjacency,
     step_motion,
 )
 from pushforward.data.mesh_density import MeshDensity
@@ -86,6 +88,7 @@ __all__ = [
     "Funnel",
     "Gaussian",
     "GaussianMoons",
+    "GraphSet",
     "Identity",
     "ImageFolder",
     "JapanEarthquakes",
@@ -113,6 +116,7 @@ __all__ = [
     "Torsions",
     "Toy",
     "Transform",
+    "adjacency",
     "describe_transform",
     "loaders",
     "model_shape",

@@ -23,6 +23,7 @@ from pushforward.fields.noise import Noise
 from pushforward.fields.noise_levels import Memoryless, PowerLaw
 from pushforward.fields.normal import Normal
 from pushforward.fields.normal_mixture import NormalMixture, NormalMixtures
+from pushforward.fields.one_hot import OneHot, OneHotLaw
 from pushforward.fields.score import Score
 from pushforward.fields.shared import Shared
 from pushforward.fields.sigmoidal_flow import SigmoidalFlow, SigmoidalFlows
@@ -56,6 +57,8 @@ __all__ = [
     "Normal",
     "NormalMixture",
     "NormalMixtures",
+    "OneHot",
+    "OneHotLaw",
     "PowerLaw",
     "Score",
     "Shared",

@@ -13,6 +13,7 @@ from pushforward.metrics.curvature import curvature
 from pushforward.metrics.directions import Equispaced, Orthogonal, RandomDirections, Sobol
 from pushforward.metrics.energy_distance import energy_distance
 from pushforward.metrics.frechet import frechet
+from pushforward.metrics.graph_statistics import Clustering, Degrees, Orbits, graph_mmd
 from pushforward.metrics.kmer_distance import kmer_distance
 from pushforward.metrics.layouts import alignment, overlap
 from pushforward.metrics.mmd import mmd
@@ -25,9 +26,12 @@ from pushforward.metrics.wasserstein import wasserstein
 from pushforward.metrics.with_floor import Floored, with_floor
 
 __all__ = [
+    "Clustering",
+    "Degrees",
     "Equispaced",
     "Floored",
     "LowerBound",
+    "Orbits",
     "Orthogonal",
     "PrecisionRecallCoverage",
     "RandomDirections",
@@ -40,6 +44,7 @@ __all__ = [
     "curvature",
     "energy_distance",
     "frechet",
+    "graph_mmd",
     "kmer_distance",
     "mmd",
     "overlap",

@@ -11,6 +11,7 @@ from pushforward.nets.corner_net import CornerNet
 from pushforward.nets.dit import DiT
 from pushforward.nets.embeddings import ConditionEmbedding, Context, TimeEmbedding
 from pushforward.nets.event_gru import EventGRU
+from pushforward.nets.graph_transformer import GraphTransformer, as_matrix, as_pairs
 from pushforward.nets.joined import Joined
 from pushforward.nets.mlp import MLP
 from pushforward.nets.motion_net import MotionNet
@@ -31,6 +32,7 @@ __all__ = [
     "CornerNet",
     "DiT",
     "EventGRU",
+    "GraphTransformer",
     "Joined",
     "MotionNet",
     "ResidualMLP",
@@ -41,4 +43,6 @@ __all__ = [
     "TokenTransformer",
     "TransitionNet",
     "UNet",
+    "as_matrix",
+    "as_pairs",
 ]

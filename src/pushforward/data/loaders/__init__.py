@@ -9,6 +9,7 @@ from pushforward.data.loaders.cifar10 import CIFAR10
 from pushforward.data.loaders.digits import Digits
 from pushforward.data.loaders.earth_points import EarthPoints
 from pushforward.data.loaders.fashion_mnist import FashionMNIST
+from pushforward.data.loaders.graph_set import GraphSet, adjacency
 from pushforward.data.loaders.image_folder import ImageFolder
 from pushforward.data.loaders.japan_earthquakes import JapanEarthquakes
 from pushforward.data.loaders.mesh_file import MeshFile
@@ -25,6 +26,7 @@ __all__ = [
     "Digits",
     "EarthPoints",
     "FashionMNIST",
+    "GraphSet",
     "ImageFolder",
     "JapanEarthquakes",
     "MeshFile",
@@ -32,5 +34,6 @@ __all__ = [
     "Table",
     "Torsions",
     "Toy",
+    "adjacency",
     "step_motion",
 ]
