@@ -39,11 +39,12 @@ class Clustering:
     .. math:: c_i = \frac{2 \cdot \text{triangles at } i}{d_i (d_i - 1)}, \qquad 0 \text{ for } d_i < 2
 
     Args:
-        width: Of the kernel, in total variation.
+        width: Of the kernel, in total variation. (On graphs of 20 nodes a width of 0.1, which codes have, sees nothing
+            but equal histograms: the discrepancy of two real sets is then 1/n + 1/m, the largest there is.)
         bins: Number of bins.
     """
 
-    width: float = 0.1
+    width: float = 1.0
     bins: int = 100
 
     def coefficients(self, graph: Float[Tensor, "n n"]) -> Float[Tensor, " n"]:
