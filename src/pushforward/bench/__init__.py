@@ -12,9 +12,12 @@ from pushforward.bench.couplings_exact import ExactCouplings
 from pushforward.bench.discrete import Discrete
 from pushforward.bench.domains import Domains
 from pushforward.bench.exact_wasserstein import ExactWasserstein
+from pushforward.bench.graphs import Graphs
 from pushforward.bench.job import Job, Suite
+from pushforward.bench.layout import Layout
 from pushforward.bench.outliers import Outliers
 from pushforward.bench.peers import PEERS
+from pushforward.bench.point_process import PointProcess
 from pushforward.bench.results import Result, Results
 from pushforward.bench.suites import SUITES, Budgets, run
 from pushforward.bench.three_marginals import ThreeMarginals
@@ -33,8 +36,11 @@ __all__ = [
     "Domains",
     "ExactCouplings",
     "ExactWasserstein",
+    "Graphs",
     "Job",
+    "Layout",
     "Outliers",
+    "PointProcess",
     "Result",
     "Results",
     "Suite",

@@ -16,12 +16,15 @@ from pushforward.bench.earth import Earth
 from pushforward.bench.exact_wasserstein import ExactWasserstein
 from pushforward.bench.few_step import FewStep
 from pushforward.bench.few_step_cost import FewStepCost
+from pushforward.bench.graphs import Graphs
 from pushforward.bench.job import Job, Suite
+from pushforward.bench.layout import Layout
 from pushforward.bench.learned_couplings import LearnedCouplings
 from pushforward.bench.likelihood import LikelihoodSuite
 from pushforward.bench.mesh import MeshSuite
 from pushforward.bench.outliers import Outliers
 from pushforward.bench.peers import present
+from pushforward.bench.point_process import PointProcess
 from pushforward.bench.rectification import Rectification
 from pushforward.bench.results import Result, Results
 from pushforward.bench.schedule_change import ScheduleChange
@@ -57,6 +60,8 @@ SUITES: dict[str, Budgets] = {
     "earth": Budgets(Earth(), Earth(steps=300, solver_steps=20, seeds=(0,))),
     "few_step_2d": Budgets(FewStep(), FewStep(steps=300, points=1000, seeds=(0,), others=False)),
     "few_step_cost": Budgets(FewStepCost(), FewStepCost(steps=3, turns=1)),
+    "layout": Budgets(Layout(), Layout(steps=20, layouts=100)),
+    "graphs": Budgets(Graphs(), Graphs(steps=10, graphs=20, follow=10)),
     "learned_couplings": Budgets(LearnedCouplings(), LearnedCouplings(steps=100, seeds=(0,))),
     "rectification": Budgets(
         Rectification(), Rectification(steps=300, round_steps=100, pairs=2000, points=500, seeds=(0,))
@@ -71,6 +76,7 @@ SUITES: dict[str, Budgets] = {
     "se3": Budgets(SE3Suite(), SE3Suite(steps=200, points=500)),
     "so3": Budgets(SO3Suite(), SO3Suite(steps=300, points=50)),
     "simplex": Budgets(Simplex(), Simplex((20, 40), training=100, steps=20, points=1000)),
+    "point_process": Budgets(PointProcess(), PointProcess(rows=40, steps=20, quake_steps=10)),
     "training_speed": Budgets(TrainingSpeed(), TrainingSpeed(steps=200, repeats=3)),
     "three_marginals": Budgets(ThreeMarginals(), ThreeMarginals(steps=1500, points=1000, seeds=(0,))),
     "work_precision": Budgets(WorkPrecision(), WorkPrecision(rows=32, evaluations=(8, 16), reference=200)),

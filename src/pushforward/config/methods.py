@@ -888,6 +888,40 @@ METHODS: tuple[Method, ...] = (
         tests=("tests/guidance/test_simplex.py",),
     ),
     Method(
+        id="intensity_free_tpp",
+        family="objective",
+        room="objectives",
+        paper="Intensity-Free Learning of Temporal Point Processes, https://arxiv.org/abs/1909.12127",
+        summary="Point processes by the law of the next waiting time: log-normal mixtures or flows over a recurrent "
+        "history, with exact likelihood and draws",
+        names=("IntensityFree",),
+        tests=(
+            "tests/objectives/test_intensity_free.py",
+            "tests/fields/test_waiting_laws.py",
+            "tests/oracles/test_point_processes.py",
+        ),
+    ),
+    Method(
+        id="layout_flow",
+        family="objective",
+        room="objectives",
+        paper="LayoutFlow: Flow Matching for Layout Generation, https://arxiv.org/abs/2403.18187",
+        summary="Layouts of labelled boxes by one flow for several tasks: from nothing, from labels or sizes, "
+        "completed or refined, with what is given left as it is",
+        names=("LayoutFlow",),
+        tests=("tests/objectives/test_layout_flow.py", "tests/metrics/test_layouts.py", "tests/data/test_layouts.py"),
+    ),
+    Method(
+        id="catflow",
+        family="head",
+        room="fields",
+        paper="Variational Flow Matching for Graph Generation, https://arxiv.org/abs/2406.04843",
+        summary="Flow matching of one-hot vectors in flat space by the cross-entropy of their classes; graphs by an "
+        "equivariant transformer",
+        names=("OneHot",),
+        tests=("tests/fields/test_one_hot.py", "tests/nets/test_graphs.py", "tests/metrics/test_graph_statistics.py"),
+    ),
+    Method(
         id="guided_flows_cfg",
         family="guidance",
         room="guidance",

@@ -116,6 +116,7 @@ def kinds() -> Mapping[type, Mapping[str, type]]:
             "LatentNoise",
             "Logits",
             "Noise",
+            "OneHot",
             "Score",
             "SourceLogits",
             "Velocity",

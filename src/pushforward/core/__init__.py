@@ -5,6 +5,7 @@ What every room speaks. Nothing here knows a method, a network or a data set, an
 
 from pushforward.core.autodiff import Divergence, Exact, Hutchinson, HutchPlusPlus, dual, jvp
 from pushforward.core.errors import Incompatible, InvalidInput, Mendable, RunFailed, nearest, require, require_part
+from pushforward.core.events import Events
 from pushforward.core.protocols import (
     AffineHead,
     AffinePath,
@@ -59,6 +60,7 @@ __all__ = [
     "EndpointPath",
     "Estimate",
     "Estimator",
+    "Events",
     "Exact",
     "Field",
     "FlowMap",

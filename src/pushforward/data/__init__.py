@@ -7,6 +7,7 @@ flow (scores, marginal velocities, posteriors) belongs to the oracles; who is pa
 from pushforward.data import loaders, toys, transforms
 from pushforward.data.batches import Arrays, Batches, Distribution, Stream
 from pushforward.data.dataset import Dataset, Loader, random_split
+from pushforward.data.layout_code import LayoutCode
 from pushforward.data.loaders import (
     CIFAR10,
     MNIST,
@@ -14,11 +15,15 @@ from pushforward.data.loaders import (
     Digits,
     EarthPoints,
     FashionMNIST,
+    GraphSet,
     ImageFolder,
+    JapanEarthquakes,
     MeshFile,
+    RicoLayouts,
     Table,
     Torsions,
     Toy,
+    adjacency,
     step_motion,
 )
 from pushforward.data.mesh_density import MeshDensity
@@ -84,9 +89,12 @@ __all__ = [
     "Funnel",
     "Gaussian",
     "GaussianMoons",
+    "GraphSet",
     "Identity",
     "ImageFolder",
+    "JapanEarthquakes",
     "Labelled",
+    "LayoutCode",
     "Loader",
     "Logit",
     "MeshDensity",
@@ -98,6 +106,7 @@ __all__ = [
     "Pinwheel",
     "PolytopeMixture",
     "Positive",
+    "RicoLayouts",
     "Rings",
     "RotationMixture",
     "SCurve",
@@ -109,6 +118,7 @@ __all__ = [
     "Torsions",
     "Toy",
     "Transform",
+    "adjacency",
     "describe_transform",
     "loaders",
     "model_shape",

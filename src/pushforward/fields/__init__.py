@@ -16,16 +16,21 @@ from pushforward.fields.endpoint import Endpoint
 from pushforward.fields.flow_and_score import FlowAndScore
 from pushforward.fields.flow_sde import FlowSDE
 from pushforward.fields.geodesic_endpoint import GeodesicEndpoint
+from pushforward.fields.held import Held
 from pushforward.fields.latent_noise import LatentNoise
 from pushforward.fields.logits import Logits
 from pushforward.fields.net_field import NetEstimator, NetField, NetScore, check_head, hear
 from pushforward.fields.net_map import NetMap
+from pushforward.fields.net_process import Decoder, LogTime, NetProcess
 from pushforward.fields.noise import Noise
 from pushforward.fields.noise_levels import Memoryless, PowerLaw
 from pushforward.fields.normal import Normal
+from pushforward.fields.normal_mixture import NormalMixture, NormalMixtures
+from pushforward.fields.one_hot import OneHot, OneHotLaw
 from pushforward.fields.own_clock import OwnClock
 from pushforward.fields.score import Score
 from pushforward.fields.shared import Shared
+from pushforward.fields.sigmoidal_flow import SigmoidalFlow, SigmoidalFlows
 from pushforward.fields.source_logits import SourceLogits
 from pushforward.fields.stacked import Stacked, stack
 from pushforward.fields.tangent import Tangent
@@ -40,26 +45,36 @@ __all__ = [
     "ConcreteScore",
     "CornerField",
     "Corners",
+    "Decoder",
     "Dirac",
     "Drifts",
     "Endpoint",
     "FlowAndScore",
     "FlowSDE",
     "GeodesicEndpoint",
+    "Held",
     "LatentNoise",
+    "LogTime",
     "Logits",
     "Memoryless",
     "NetEstimator",
     "NetField",
     "NetMap",
+    "NetProcess",
     "NetScore",
     "Noise",
     "Normal",
+    "NormalMixture",
+    "NormalMixtures",
+    "OneHot",
+    "OneHotLaw",
     "OwnClock",
     "PowerLaw",
     "Score",
     "Shared",
     "Shares",
+    "SigmoidalFlow",
+    "SigmoidalFlows",
     "SourceLogits",
     "Stacked",
     "Tangent",

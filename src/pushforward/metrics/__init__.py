@@ -13,7 +13,9 @@ from pushforward.metrics.curvature import curvature
 from pushforward.metrics.directions import Equispaced, Orthogonal, RandomDirections, Sobol
 from pushforward.metrics.energy_distance import energy_distance
 from pushforward.metrics.frechet import frechet
+from pushforward.metrics.graph_statistics import Clustering, Degrees, Orbits, graph_mmd
 from pushforward.metrics.kmer_distance import kmer_distance
+from pushforward.metrics.layouts import alignment, overlap
 from pushforward.metrics.mmd import mmd
 from pushforward.metrics.path_energy import path_energy
 from pushforward.metrics.perplexity import perplexity
@@ -24,22 +26,28 @@ from pushforward.metrics.wasserstein import wasserstein
 from pushforward.metrics.with_floor import Floored, with_floor
 
 __all__ = [
+    "Clustering",
+    "Degrees",
     "Equispaced",
     "Floored",
     "LowerBound",
+    "Orbits",
     "Orthogonal",
     "PrecisionRecallCoverage",
     "RandomDirections",
     "Sobol",
     "UpperBound",
+    "alignment",
     "c2st",
     "class_accuracy",
     "copies",
     "curvature",
     "energy_distance",
     "frechet",
+    "graph_mmd",
     "kmer_distance",
     "mmd",
+    "overlap",
     "path_energy",
     "perplexity",
     "precision_recall_coverage",

@@ -10,12 +10,15 @@ elsewhere.
 from pushforward.nets.corner_net import CornerNet
 from pushforward.nets.dit import DiT
 from pushforward.nets.embeddings import ConditionEmbedding, Context, TimeEmbedding
+from pushforward.nets.event_gru import EventGRU
 from pushforward.nets.flattened import Flattened
+from pushforward.nets.graph_transformer import GraphTransformer, as_matrix, as_pairs
 from pushforward.nets.joined import Joined
 from pushforward.nets.mlp import MLP
 from pushforward.nets.motion_net import MotionNet
 from pushforward.nets.residual_mlp import ResidualMLP
 from pushforward.nets.selu import SELU
+from pushforward.nets.set_transformer import SetTransformer
 from pushforward.nets.simplex_input import SimplexInput
 from pushforward.nets.token_cnn import TokenCNN
 from pushforward.nets.token_embedding import TokenEmbedding
@@ -30,10 +33,13 @@ __all__ = [
     "Context",
     "CornerNet",
     "DiT",
+    "EventGRU",
     "Flattened",
+    "GraphTransformer",
     "Joined",
     "MotionNet",
     "ResidualMLP",
+    "SetTransformer",
     "SimplexInput",
     "TimeEmbedding",
     "TokenCNN",
@@ -41,4 +47,6 @@ __all__ = [
     "TokenTransformer",
     "TransitionNet",
     "UNet",
+    "as_matrix",
+    "as_pairs",
 ]

@@ -17,7 +17,10 @@ from pushforward.objectives.discrete_flow_matching import DiscreteFlowMatching
 from pushforward.objectives.dispersive import Dispersive
 from pushforward.objectives.flow_maps import FlowMapMatching
 from pushforward.objectives.flow_matching import FieldTerm, FlowMatching, Term
+from pushforward.objectives.intensity_free import IntensityFree
 from pushforward.objectives.joint import Joint
+from pushforward.objectives.layout_flow import LayoutFlow
+from pushforward.objectives.layout_tasks import ElementsGiven, LabelsAndSizesGiven, LabelsGiven, Whole
 from pushforward.objectives.mean_flow import MeanFlow
 from pushforward.objectives.modular_mean_flow import ModularMeanFlow
 from pushforward.objectives.multimarginal import Multimarginal
@@ -60,6 +63,7 @@ __all__ = [
     "DirichletDistill",
     "DiscreteFlowMatching",
     "Dispersive",
+    "ElementsGiven",
     "EndpointLoss",
     "Exponential",
     "FieldTerm",
@@ -69,8 +73,12 @@ __all__ = [
     "Grid",
     "Importance",
     "Independent",
+    "IntensityFree",
     "InverseRate",
     "Joint",
+    "LabelsAndSizesGiven",
+    "LabelsGiven",
+    "LayoutFlow",
     "Likelihood",
     "LogitNormal",
     "MeanFlow",
@@ -99,6 +107,7 @@ __all__ = [
     "VLoss",
     "VelocityLoss",
     "Volatility",
+    "Whole",
     "flow_maps",
     "repulsions",
     "simplex",

@@ -7,8 +7,11 @@ Nothing here is trained, solved step by step with a solver, or estimated from sa
 from pushforward.oracles.along import Along
 from pushforward.oracles.bures import GaussianTransport, entropic_cross, gaussian_ot
 from pushforward.oracles.gaussian_mixture import GaussianMixture
+from pushforward.oracles.hawkes_process import HawkesProcess
 from pushforward.oracles.independent_gaussians import IndependentGaussians
+from pushforward.oracles.poisson_process import PoissonProcess
 from pushforward.oracles.reference import reference_mixture
+from pushforward.oracles.renewal_process import LogNormalRenewal
 from pushforward.oracles.simplex_along import SimplexAlong
 from pushforward.oracles.token_along import TokenAlong
 from pushforward.oracles.token_law import TokenLaw
@@ -17,7 +20,10 @@ __all__ = [
     "Along",
     "GaussianMixture",
     "GaussianTransport",
+    "HawkesProcess",
     "IndependentGaussians",
+    "LogNormalRenewal",
+    "PoissonProcess",
     "SimplexAlong",
     "TokenAlong",
     "TokenLaw",

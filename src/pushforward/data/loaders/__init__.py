@@ -9,9 +9,12 @@ from pushforward.data.loaders.cifar10 import CIFAR10
 from pushforward.data.loaders.digits import Digits
 from pushforward.data.loaders.earth_points import EarthPoints
 from pushforward.data.loaders.fashion_mnist import FashionMNIST
+from pushforward.data.loaders.graph_set import GraphSet, adjacency
 from pushforward.data.loaders.image_folder import ImageFolder
+from pushforward.data.loaders.japan_earthquakes import JapanEarthquakes
 from pushforward.data.loaders.mesh_file import MeshFile
 from pushforward.data.loaders.mnist import MNIST
+from pushforward.data.loaders.rico_layouts import RicoLayouts
 from pushforward.data.loaders.table import Table
 from pushforward.data.loaders.torsions import Torsions
 from pushforward.data.loaders.toy import Toy
@@ -23,10 +26,14 @@ __all__ = [
     "Digits",
     "EarthPoints",
     "FashionMNIST",
+    "GraphSet",
     "ImageFolder",
+    "JapanEarthquakes",
     "MeshFile",
+    "RicoLayouts",
     "Table",
     "Torsions",
     "Toy",
+    "adjacency",
     "step_motion",
 ]
