@@ -92,6 +92,7 @@ NEEDED = {  # what a part cannot do without
     "NeuralFlowDiffusion": {"process": {"type": "NeuralPath", "mean": "MLP", "scale": "MLP"}},
     "NeuralPath": {"mean": "MLP", "scale": "MLP"},
     "Geodesic": {"space": "Sphere"},
+    "GeodesicCost": {"space": "Sphere"},
     "Placed": {"times": [0.0, 0.25, 1.0]},
     "Polytope": {"normals": [[1.0], [-1.0]], "bounds": [1.0, 1.0]},
     "Table": {"path": "table.csv"},
