@@ -17,6 +17,7 @@ class Meaning(NamedTuple):
 
 
 _MEANINGS = {
+    "alignment": Meaning("Alignment", "lower", "How far elements of a layout are from lines that others keep to."),
     "bits_per_dim": Meaning("Bits per dimension", "lower", "Code length of held-out data under the model, per value."),
     "c2st": Meaning(
         "Classifier two-sample test",
@@ -44,6 +45,12 @@ _MEANINGS = {
         "lower",
         "Distance between normal laws fitted to generated and real samples, or their features.",
     ),
+    "graph_mmd": Meaning(
+        "Graph discrepancy", "lower", "Squared distance between the laws of a statistic of graphs, as a kernel sees it."
+    ),
+    "kmer_distance": Meaning(
+        "k-mer distance", "lower", "How much the shares of all words of k letters differ between generated and real."
+    ),
     "mmd": Meaning(
         "Maximum mean discrepancy",
         "lower",
@@ -54,13 +61,26 @@ _MEANINGS = {
         "lower",
         "Mean of -log p over held-out data under the model, in nats; may be negative.",
     ),
+    "overlap": Meaning(
+        "Overlap", "", "Share of an element's area that others of its layout cover; compare with real ones."
+    ),
     "path_energy": Meaning(
         "Path energy", "lower", "Mean squared speed along trajectories; optimal transport has least."
+    ),
+    "perplexity": Meaning(
+        "Perplexity", "lower", "Among how many equally likely symbols the model leaves the choice, by its bound."
     ),
     "precision": Meaning("Precision", "higher", "Share of generated samples that lie where real ones are."),
     "recall": Meaning("Recall", "higher", "Share of real samples that lie where generated ones are."),
     "sliced_wasserstein": Meaning(
         "Sliced Wasserstein distance", "lower", "Wasserstein distance of the shadows on a line, over random directions."
+    ),
+    "table_kl": Meaning("Kullback-Leibler divergence", "lower", "Of the law of samples from a known table, in nats."),
+    "table_variation": Meaning(
+        "Total variation", "lower", "Largest gap between the chances that two tables give to any event."
+    ),
+    "table_variation_floor": Meaning(
+        "Total variation, floor", "", "What as many draws of the known law itself would show."
     ),
     "wasserstein": Meaning(
         "Wasserstein distance", "lower", "How far generated samples must at least be moved to become the real ones."
