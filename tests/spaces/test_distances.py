@@ -102,7 +102,9 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("space", "event", "reference", "far", "eps"), CASES, ids=str)
+@pytest.mark.parametrize(
+    ("space", "event", "reference", "far", "eps"), CASES, ids=lambda v: getattr(v, "__name__", str(v))
+)
 def test_distance_has_all_its_digits(space, event, reference, far, eps):
     for x, y in pairs(space, event, far):
         exact = torch.tensor([float(reference(p, q)) for p, q in zip(x, y, strict=True)], dtype=F64)

@@ -367,7 +367,7 @@ ISOMETRIES = [
 ]
 
 
-@pytest.mark.parametrize(("space", "event", "isometry"), ISOMETRIES, ids=lambda v: str(v).replace(" ", ""))
+@pytest.mark.parametrize(("space", "event", "isometry"), ISOMETRIES, ids=lambda v: getattr(v, "__name__", str(v)))
 def test_isometries_carry_everything_along(space, event, isometry):
     x, y = draw(space, event, 0), draw(space, event, 1)
     a, b = isometry(x), isometry(y)

@@ -53,10 +53,9 @@ class Earth:
     def measure(self, job: Job) -> Iterator[list[Result]]:
         """The published rows, then one set and seed after the other."""
         yield [
-            Result("earth", events, method, "negative_log_likelihood", value, "nat", None, "published")
-            for method, values in EARTH.items()
-            for events, value in values.items()
-            if events in self.events
+            Result("earth", p.metric, p.label(), "negative_log_likelihood", p.value, "nat", None, "published")
+            for p in EARTH
+            if p.metric in self.events
         ]
         for events in self.events:
             for seed in self.seeds:
