@@ -229,7 +229,7 @@ def test_orders_above_one_refuse_curved_spaces(kind):
         def noise(self, like, *, generator=None):
             return like
 
-    with pytest.raises(Incompatible, match=rf"{kind.__name__} adds motions .* got Wheel; use Euler"):
+    with pytest.raises(Incompatible, match=rf"{kind.__name__} adds motions .*Wheel.*use .*Euler"):
         kind(space=Wheel())
     assert Euler(Wheel()).space
 

@@ -56,7 +56,7 @@ class Dirichlet:
     Example:
         >>> path, third = Dirichlet(), torch.full((1, 3), 1 / 3)
         >>> path.drift(pf.fields.Categorical(torch.tensor([[9.0, 0.0, 0.0]])), third, torch.zeros(1))
-        tensor([[ 2.1580, -1.0790, -1.0790]])
+        tensor([[ 2.0369, -1.0184, -1.0184]])
     """
 
     space: Space = field(default_factory=Simplex)

@@ -48,7 +48,7 @@ def dirichlet_speed(b: Float[Tensor, "*shape"], c: Float[Tensor, "*shape"], clas
 
     Example:
         >>> dirichlet_speed(torch.tensor([0.5, 0.9]), torch.tensor([1.0, 3.0]), 4)
-        tensor([0.2604, 0.1967])
+        tensor([0.2604, 0.1956])
     """
     dtype, K = b.dtype, classes
     x, weights = _nodes(b.device)

@@ -29,8 +29,8 @@ class Concrete:
     Raises: `InvalidInput` for temperatures that are not positive and finite.
 
     Example:
-        >>> Concrete(1.0).log_prob(torch.full((1, 3), 1 / 3)).exp()  # 2! 9^... = 2
-        tensor([2.0000])
+        >>> Concrete(1.0).log_prob(torch.full((1, 3), 1 / 3)).exp()  # uniform
+        tensor([2.])
     """
 
     temperature: float
