@@ -46,7 +46,7 @@ class Earth:
     """
 
     events: tuple[str, ...] = ("volcano", "earthquake", "flood", "fire")
-    steps: int = 12_000
+    steps: int = 25_000
     solver_steps: int = 100
     seeds: tuple[int, ...] = (0, 1, 2)
 
@@ -83,7 +83,7 @@ class Earth:
         objective = FlowMatching(Geodesic(Sphere()), times=LogitNormal(1.5, 1.5), draw=Stratified())
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            net = MLP((3,), width=256, depth=5, waves=5, activation="silu")
+            net = MLP((3,), width=256, depth=5, waves=6, activation="silu")
         settings = Training(self.steps, 512, 1e-3, 1e-5, ema=0.999, device="cpu", threads=1)
         return objective, train(net, objective, Feed(data.train, space=Sphere()), settings, seed=seed).net
 

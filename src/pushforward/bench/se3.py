@@ -62,7 +62,7 @@ class SE3Suite:
     """
 
     data: BasePairSteps = field(default_factory=lambda: BasePairSteps("rna", labels=False))
-    steps: int = 5000
+    steps: int = 15_000
     batch: int = 256
     points: int = 2800
     seeds: tuple[int, ...] = (0,)
