@@ -5,6 +5,7 @@ from pushforward.bench import few_step
 from pushforward.bench.few_step import PAIRED, SCRATCH, TAUGHT, FewStep, _Net, distance, jumps, mixture, off
 from pushforward.bench.few_step_reference import REFERENCE
 from pushforward.bench.job import Job
+from pushforward.fields import NetMap
 from pushforward.solvers import RK4, solve
 
 
@@ -32,7 +33,7 @@ def test_exact_jumps_have_no_error(monkeypatch):
 
 def test_an_untrained_network_is_told_both_times():
     torch.manual_seed(0)
-    net, x = _Net(), torch.zeros(3, 2)
-    (one, a), (two, b) = jumps(net, x, (1, 2))
+    found, x = NetMap(_Net()), torch.zeros(3, 2)
+    (one, a), (two, b) = jumps(found, x, (1, 2))
     assert (one, two) == (1, 2)
     assert not torch.equal(a, b)

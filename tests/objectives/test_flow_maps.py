@@ -8,6 +8,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from pushforward.core import InvalidInput, Pairs, Point, align
 from pushforward.fields import NetMap
@@ -680,6 +681,25 @@ def test_conditions_travel_with_their_rows():
             rows += [torch.arange(2, 8).repeat(2), torch.arange(6, 8).repeat(2)]
             rows += [torch.cat([torch.arange(8), torch.full((8,), -1)])]
             assert any(torch.equal(cond, row) for row in rows)
+
+
+@pytest.mark.parametrize(("objective", "segments"), [(ConsistencyTraining(), 1), (ConsistencyFM(segments=4), 4)])
+def test_views_ask_only_for_ends_that_were_learned(objective, segments):
+    """Whatever way is asked for, by map or as a velocity, the network hears the end of the segment it starts in."""
+    heard = []
+
+    class Listening(nn.Module):
+        def forward(self, x, both, cond=None):
+            heard.append(both)
+            return torch.ones_like(x)
+
+    net = Listening()
+    x, s = torch.zeros(5, 2), torch.tensor([0.0, 0.2, 0.25, 0.8, 1.0])
+    moved = objective.flow_map(net)(x, s, torch.ones(5))
+    objective.field(net)(x, s)
+    ends = torch.tensor([1.0] * 5 if segments == 1 else [0.25, 0.25, 0.5, 1.0, 1.0])
+    assert all(torch.equal(both, torch.stack([s, ends], 1)) for both in heard)
+    torch.testing.assert_close(moved, (1 - s)[:, None].expand(5, 2))
 
 
 def test_weights_of_rows_count():

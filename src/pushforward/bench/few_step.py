@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from pushforward.bench.few_step_reference import REFERENCE
 from pushforward.bench.job import Job
 from pushforward.bench.results import Result
-from pushforward.core import Cond, Coupling, Pairs, Solver, generator_from, randn
+from pushforward.core import Cond, Coupling, Field, Pairs, Solver, generator_from, randn
 from pushforward.couplings import ExactOT, Independent
 from pushforward.data import Checkerboard, Distribution, EightGaussians, Moons
 from pushforward.fields import Accelerated, NetMap
@@ -184,9 +184,9 @@ class FewStep:
         for seed in self.seeds:
             for name, entrant in (SCRATCH | TAUGHT | PAIRED).items():
                 pairs = stored if name in PAIRED else None
-                net, seconds = self._train(entrant, circle, seed, velocity, pairs=pairs)
+                found, seconds = self._train(entrant, circle, seed, velocity, pairs=pairs)
                 rows = [self._row("8 gaussians", name, "training_seconds", seconds, seed)]
-                for calls, x in jumps(net, x0, entrant.calls):
+                for calls, x in jumps(found, x0, entrant.calls):
                     rows += [
                         self._row("8 gaussians", name, f"sliced_wasserstein_{calls}", distance(x, real), seed),
                         self._row("8 gaussians", name, f"map_error_{calls}", off(x, exact), seed),
@@ -208,8 +208,8 @@ class FewStep:
         for name in reversed(RACED):
             entrant = SCRATCH[name]
             baseline = name in ("fm", "ot_cfm")
-            net, spent[name] = self._train(entrant, data, seed)
-            budgets = {name: net}
+            found, spent[name] = self._train(entrant, data, seed)
+            budgets = {name: found}
             if baseline:
                 longer = round(self.steps * max(1.0, spent["shortcut30"] / spent[name]))
                 budgets[f"{name}, equal time"], _ = self._train(entrant, data, seed, steps=longer)
@@ -219,7 +219,7 @@ class FewStep:
                     method = f"{label}, Euler" if baseline else label
                     rows.append(self._row(case, method, f"sliced_wasserstein_{calls}", distance(x, real), seed))
                 for calls in (k for k in CALLS if k > 1 and baseline):
-                    value = distance(follow(trained, x0, Heun(), calls // 2), real)
+                    value = distance(follow(trained.velocity, x0, Heun(), calls // 2), real)
                     rows.append(self._row(case, f"{label}, Heun", f"sliced_wasserstein_{calls}", value, seed))
                 job.say(_line(self._case(case), label, seed, rows))
                 yield rows
@@ -233,15 +233,16 @@ class FewStep:
         *,
         pairs: _Stored | None = None,
         steps: int | None = None,
-    ) -> tuple[nn.Module, float]:
+    ) -> tuple[NetMap | Accelerated, float]:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             net = entrant.net()
         settings = Training(self.steps if steps is None else steps, 256, 1e-3, 1e-5, device="cpu", threads=1)
         started = time.perf_counter()
         feed = _Feed(data, entrant.coupling) if pairs is None else pairs
-        train(net, entrant.objective(velocity), feed, settings, seed=seed)
-        return net, time.perf_counter() - started
+        objective = entrant.objective(velocity)
+        train(net, objective, feed, settings, seed=seed)
+        return objective.flow_map(net), time.perf_counter() - started
 
     def _exact(self, velocity: Along, data: Distribution) -> tuple[Tensor, Tensor, Tensor]:
         """Where the exact flow takes the test noise, the noise, and fresh data."""
@@ -276,10 +277,9 @@ def mixture() -> Along:
     return GaussianMixture(means, (STD**2 * torch.eye(2, dtype=torch.float64)).expand(8, 2, 2)).along(Affine())
 
 
-def jumps(net: nn.Module, x0: Tensor, calls: tuple[int, ...]) -> Iterator[tuple[int, Tensor]]:
+def jumps(flow_map: NetMap | Accelerated, x0: Tensor, calls: tuple[int, ...]) -> Iterator[tuple[int, Tensor]]:
     """Samples by so many calls of equal length."""
-    bent = isinstance(net, MotionNet)
-    flow_map, solver = (Accelerated(net), ConstantAcceleration()) if bent else (NetMap(net), Jump())
+    solver = ConstantAcceleration() if isinstance(flow_map, Accelerated) else Jump()
     for number in calls:
         with torch.no_grad():
             x = solve(flow_map, x0, torch.linspace(0, 1, number + 1), solver=solver).x
@@ -287,10 +287,10 @@ def jumps(net: nn.Module, x0: Tensor, calls: tuple[int, ...]) -> Iterator[tuple[
         yield number, x
 
 
-def follow(net: nn.Module, x0: Tensor, solver: Solver, steps: int) -> Tensor:
-    """Samples of the velocity F(x, t, t)."""
+def follow(field: Field, x0: Tensor, solver: Solver, steps: int) -> Tensor:
+    """Samples of a velocity."""
     with torch.no_grad():
-        x = solve(NetMap(net).velocity, x0, torch.linspace(0, 1, steps + 1), solver=solver).x
+        x = solve(field, x0, torch.linspace(0, 1, steps + 1), solver=solver).x
     assert isinstance(x, Tensor)
     return x
 

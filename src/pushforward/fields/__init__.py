@@ -20,7 +20,7 @@ from pushforward.fields.held import Held
 from pushforward.fields.latent_noise import LatentNoise
 from pushforward.fields.logits import Logits
 from pushforward.fields.net_field import NetEstimator, NetField, NetScore, check_head, hear
-from pushforward.fields.net_map import NetMap
+from pushforward.fields.net_map import NetMap, segment_end
 from pushforward.fields.net_process import Decoder, LogTime, NetProcess
 from pushforward.fields.noise import Noise
 from pushforward.fields.noise_levels import Memoryless, PowerLaw
@@ -86,5 +86,6 @@ __all__ = [
     "check_head",
     "converted",
     "hear",
+    "segment_end",
     "stack",
 ]

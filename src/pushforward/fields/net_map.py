@@ -9,7 +9,12 @@ from torch import Tensor
 
 from pushforward.core import Cond, State, align, like, map_state
 
-__all__ = ["NetMap"]
+__all__ = ["NetMap", "segment_end"]
+
+
+def segment_end(s: Float[Tensor, " b"], segments: int) -> Float[Tensor, " b"]:
+    """Where the segment of [0, 1] ends in which s lies, of so many of equal length; 1 at s = 1."""
+    return (((s * segments).floor() + 1) / segments).clamp_max(1.0)
 
 
 @dataclass(frozen=True)
@@ -24,8 +29,15 @@ class NetMap:
     Source: Geng et al., Mean Flows for One-step Generative Modeling (2025), https://arxiv.org/abs/2505.13447; time runs
         from data to noise there.
 
+    A network that has learned only ways to the ends T of segments, as those of consistency models, says
+
+    .. math:: X_{s,t}(x) = x + (t - s)\, F_\theta(x, s, T(s)), \qquad T(s) = \frac{\lfloor K s \rfloor + 1}{K},
+
+    exact at t = T and a straight line before it; it is never asked for other ends.
+
     Args:
         net: `net(x, times, cond)` with `times` `[B, 2]`, from and to: a network of `nets` built with `times=2`.
+        segments: K, where only their ends were learned; None for any t.
 
     Shapes: `x` `[B, *E]`, `s` and `t` `[B]`; t < s goes back, if that was learned.
 
@@ -36,13 +48,15 @@ class NetMap:
     """
 
     net: Any
+    segments: int | None = None
 
     def mean_velocity(self, x: State, s: Float[Tensor, " b"], t: Float[Tensor, " b"], cond: Cond = None) -> State:
-        """F(x, s, t)."""
-        return self.net(x, torch.stack([s, t], 1), cond)
+        """F(x, s, t), or F(x, s, T)."""
+        end = t if self.segments is None else segment_end(s, self.segments)
+        return self.net(x, torch.stack([s, end], 1), cond)
 
     def velocity(self, x: State, t: Float[Tensor, " b"], cond: Cond = None) -> State:
-        """F(x, t, t): a Field."""
+        """F(x, t, t), or F(x, t, T): a Field."""
         return self.mean_velocity(x, t, t, cond)
 
     def __call__(self, x: State, s: Float[Tensor, " b"], t: Float[Tensor, " b"], cond: Cond = None) -> State:

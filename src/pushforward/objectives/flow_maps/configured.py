@@ -32,8 +32,8 @@ class Configured(ABC):
 
     def flow_map(self, net: nn.Module) -> NetMap:
         """The flow map that `net` has learned."""
-        return NetMap(net)
+        return self.at(1.0).flow_map(net)
 
     def field(self, net: nn.Module) -> Field:
-        """The velocity that `net` has learned, F(x, t, t)."""
-        return NetMap(net).velocity
+        """The velocity that `net` has learned."""
+        return self.at(1.0).field(net)

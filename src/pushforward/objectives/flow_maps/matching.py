@@ -116,9 +116,9 @@ class FlowMapMatching:
         return self if rule is self.rule else replace(self, rule=rule)
 
     def flow_map(self, net: nn.Module) -> NetMap:
-        """The flow map that `net` has learned."""
-        return NetMap(net)
+        """The flow map that `net` has learned, asked for the ends that its intervals have."""
+        return NetMap(net, getattr(self.intervals, "segments", None))
 
     def field(self, net: nn.Module) -> Field:
-        """The velocity that `net` has learned, F(x, t, t)."""
-        return NetMap(net).velocity
+        """The velocity that `net` has learned: F(x, t, t), or towards the end of the segment."""
+        return self.flow_map(net).velocity

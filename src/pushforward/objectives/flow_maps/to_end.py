@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass, field
 
-import torch
 from torch import Tensor
 
 from pushforward.core import Gen, rand, require
+from pushforward.fields import segment_end
 from pushforward.objectives.flow_maps.interval import Interval
 from pushforward.objectives.times import TimeLaw, Uniform
 
@@ -39,5 +39,4 @@ class ToEnd:
     def __call__(self, size: int, like: Tensor, *, generator: Gen = None) -> Interval:
         """Draws for `size` rows."""
         s = self.times.quantile(rand((size,), like, generator=generator))
-        t = ((s * self.segments).floor() + 1) / self.segments
-        return Interval(s, torch.where(t > 1, torch.ones_like(t), t), 0)
+        return Interval(s, segment_end(s, self.segments), 0)
