@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 import torch
 
-from pushforward.core import Incompatible, InvalidInput, Solver
+from pushforward.core import Incompatible, InvalidInput, Probabilities, Solver
 from pushforward.fields import Logits, NetField, SourceLogits
 from pushforward.guidance import Tempered
 from pushforward.metrics import table_variation, table_variation_floor
@@ -132,18 +132,10 @@ def test_euler_goes_back_from_data_to_noise_by_the_source_posterior(space):
     exactly = TokenLaw(DIAGONAL).along(path)
     x, p, times = every_state(3, 2), DIAGONAL.flatten(), grid(200).flip(0)[:-1]  # down to 0.005
     for s, t in pairwise(times):
-        rates = path.backward(Said(exactly.source_posterior(x, s)), x, s.repeat(9))
+        rates = path.backward(Probabilities(exactly.source_posterior(x, s)), x, s.repeat(9))
         p = p @ matrix(space.chances(x, rates, (t - s).repeat(9)))
     torch.testing.assert_close(p, exactly.marginal(x, 0.005), rtol=0, atol=2e-3)
     assert NetField(exactly, SourceLogits(), path).span == (1e-3, 1.0)
-
-
-class Said:
-    def __init__(self, mean):
-        self.mean = mean
-
-    def loss(self, target):
-        raise NotImplementedError
 
 
 @spaces
@@ -185,7 +177,7 @@ def test_the_rate_of_redraws_is_that_of_the_corrected_rates(space):
     corrected, field = Corrected(ExactJump(path), path, strength=q), NetField(exactly, Logits(), path)
     after = corrected.redraw(field, x, rows(t), corrected.chance(rows(t - h), rows(t))).mean
     source = path.tokens.noise_probs(exactly.table).expand(*x.shape, space.size)
-    extra = q * (exactly.rates(x, t) - path.backward(Said(source), x, rows(t)))
+    extra = q * (exactly.rates(x, t) - path.backward(Probabilities(source), x, rows(t)))
     off = torch.ones_like(after).scatter(-1, x[..., None], 0.0)
     torch.testing.assert_close(off * after / h, off * extra, rtol=1e-4, atol=1e-4)
 

@@ -28,7 +28,7 @@ from pushforward.core.protocols import (
     span_of,
 )
 from pushforward.core.random import Gen, categorical, generator_from, rand, randn, randn_like, randperm
-from pushforward.core.records import Coeffs, Estimate, Loss, Pairs, Point, Step
+from pushforward.core.records import Coeffs, Estimate, Loss, Pairs, Point, Probabilities, Step
 from pushforward.core.state import (
     Cond,
     State,
@@ -78,6 +78,7 @@ __all__ = [
     "Pairs",
     "Path",
     "Point",
+    "Probabilities",
     "RunFailed",
     "Schedule",
     "ScoreHead",

@@ -85,8 +85,8 @@ def dual(f: Callable[..., Tensor], primals: tuple[Tensor, ...], tangents: tuple[
     """`jvp` of a plain network, with less overhead and with the value's graph: one pass serves a loss on both.
 
     The function meets dual numbers, not a transform's wrappers: it must not contain transforms (`torch.func`) or
-    another forward mode. Gradients reach its parameters through the value; for those through the derivative, which
-    attention does not give here, take `jvp`.
+    another forward mode. Gradients reach its parameters through the value alone; the derivative is a constant. For
+    those through the derivative, too, take `jvp`.
     Autocast is off inside, as products of tangents lose more than those of values; masks of dropout are the same for
     value and derivative.
 
@@ -98,7 +98,7 @@ def dual(f: Callable[..., Tensor], primals: tuple[Tensor, ...], tangents: tuple[
     with sdpa_kernel(SDPBackend.MATH), torch.autocast(kind, enabled=False), forward_ad.dual_level(), _Linear():
         inputs = (forward_ad.make_dual(_own(p), _own(d)) for p, d in zip(primals, tangents, strict=True))
         value, change = forward_ad.unpack_dual(f(*inputs))
-    return value, torch.zeros_like(value) if change is None else change
+    return value, torch.zeros_like(value) if change is None else change.detach()
 
 
 @runtime_checkable

@@ -12,7 +12,7 @@ from pushforward.core.state import Cond, State, batch_size, map_state
 if TYPE_CHECKING:
     from pushforward.core.protocols import Law
 
-__all__ = ["Coeffs", "Estimate", "Loss", "Pairs", "Point", "Step"]
+__all__ = ["Coeffs", "Estimate", "Loss", "Pairs", "Point", "Probabilities", "Step"]
 
 
 class Pairs(NamedTuple):
@@ -100,3 +100,23 @@ class Step(NamedTuple):
     law: "Law | None" = None
     error: State | None = None
     carry: Any = None
+
+
+class Probabilities(NamedTuple):
+    r"""A law of symbols by its probabilities, as exact answers give them; networks say logits.
+
+    .. math:: \ell(y) = -\tfrac1N \textstyle\sum_i \log p_i(y_i)
+
+    Shapes: `mean` `[B, *E, V]`, targets `[B, *E]` int64; the loss is `[B]`.
+
+    Example:
+        >>> Probabilities(torch.tensor([[[0.25, 0.75]]])).loss(torch.tensor([[0]])).exp()
+        tensor([4.])
+    """
+
+    mean: Tensor
+
+    def loss(self, target: State) -> Tensor:
+        """Cross-entropy `[B]`, mean over positions."""
+        assert isinstance(target, Tensor)
+        return -self.mean.gather(-1, target[..., None]).log().flatten(1).mean(1)

@@ -6,7 +6,18 @@ from typing import Any, NamedTuple, cast
 import torch
 from torch import Tensor
 
-from pushforward.core import Incompatible, InvalidInput, Law, Path, Point, State, require, same_shape, shapes
+from pushforward.core import (
+    Incompatible,
+    InvalidInput,
+    Law,
+    Path,
+    Point,
+    Probabilities,
+    State,
+    require,
+    same_shape,
+    shapes,
+)
 from pushforward.fields.ends import EDGE
 from pushforward.paths import GumbelSoftmax
 from pushforward.paths.on_simplex import ends_of
@@ -88,15 +99,7 @@ class ConcreteScore:
         probs = _require(path).posterior(cast(Tensor, law.mean), cast(Tensor, x), t).clamp_min(0.0)
         total = probs.sum(-1, keepdim=True)
         probs = probs / torch.where(total > 0, total, 1.0)
-        return _require(path).drift(_Said(probs), x, t)
-
-
-class _Said(NamedTuple):
-    mean: Tensor
-
-    def loss(self, target: State) -> Tensor:
-        """Not scored."""
-        raise NotImplementedError
+        return _require(path).drift(Probabilities(probs), x, t)
 
 
 def _require(path: Any) -> GumbelSoftmax:

@@ -1,13 +1,13 @@
 """The exact field of a law of tokens."""
 
-from typing import Any, NamedTuple, Protocol, cast, runtime_checkable
+from typing import Any, Protocol, cast, runtime_checkable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
-from pushforward.core import Cond, Law, State, align, require
+from pushforward.core import Cond, Law, Probabilities, State, align, require
 from pushforward.spaces import Tokens
 
 __all__ = ["TokenAlong", "TokenPath"]
@@ -29,16 +29,6 @@ class TokenPath(Protocol):
     def drift(self, law: Law, x: State, t: Tensor) -> Tensor:
         """Marginal rates `[B, *E, size]`."""
         ...
-
-
-class _Said(NamedTuple):
-    """A law by its probabilities, as paths read it."""
-
-    mean: Tensor
-
-    def loss(self, target: State) -> Tensor:
-        """Not scored."""
-        raise NotImplementedError
 
 
 class TokenAlong(nn.Module):
@@ -93,7 +83,7 @@ class TokenAlong(nn.Module):
 
     def rates(self, x: Tensor, t: Tensor | float, cond: Cond = None) -> Float[Tensor, "b n size"]:
         """Marginal rates: the exact field."""
-        return self.path.drift(_Said(self.posterior(x, t)), x, self._time(x, t))
+        return self.path.drift(Probabilities(self.posterior(x, t)), x, self._time(x, t))
 
     def marginal(self, x: Tensor, t: Tensor | float) -> Float[Tensor, " b"]:
         """p_t(x), the probability of a whole row."""

@@ -14,6 +14,7 @@ from pushforward.core import (
     Law,
     Pairs,
     Point,
+    Probabilities,
     Space,
     State,
     align,
@@ -137,7 +138,7 @@ class MetricTokens(nn.Module):
         .. math:: \sum_i \sum_{y \ne x^i} u \log\frac uv - u + v
         """
         x = cast(Tensor, point.x)
-        u, v = self.velocity(point), self.drift(_Probs(log_probs.exp()), x, point.t)
+        u, v = self.velocity(point), self.drift(Probabilities(log_probs.exp()), x, point.t)
         tiny = torch.finfo(v.dtype).tiny
         terms = torch.special.xlogy(u, u.clamp_min(tiny) / v.clamp_min(tiny)) - u + v
         return terms.scatter(-1, x[..., None], 0.0).flatten(1).sum(1)
@@ -150,14 +151,3 @@ class MetricTokens(nn.Module):
     def _balanced(self, rates: Tensor, x: Tensor) -> Tensor:
         """With what leaves on the diagonal."""
         return rates - rates.sum(-1, keepdim=True) * one_hot(x, self.tokens.vocab)
-
-
-class _Probs:
-    """A law by its probabilities."""
-
-    def __init__(self, mean: Tensor) -> None:
-        self.mean = mean
-
-    def loss(self, target: State) -> Tensor:
-        """Not scored."""
-        raise NotImplementedError
