@@ -6,7 +6,10 @@ import pytest
 import torch
 
 from pushforward import Flow
+from pushforward.config import Evaluation
 from pushforward.core import Incompatible, InvalidInput, generator_from
+from pushforward.data import Arrays, Dataset
+from pushforward.flow import evaluate
 from pushforward.paths import Geodesic
 from pushforward.solvers import RK4
 from pushforward.spaces import SO3, SPD, Euclidean, Poincare, Sphere, Torus
@@ -63,5 +66,21 @@ def test_mistakes_are_told_in_a_sentence():
         Flow(path=Geodesic(Sphere()), net=NET, sampling={"solver": RK4(Torus())})
     with pytest.raises(Incompatible, match="curved"):
         Flow(path=Geodesic(Sphere()), net=NET, objective={"type": "FlowMatching", "head": "Endpoint"})
+    for objective in ("MeanFlow", "Shortcut", "ConsistencyFM"):
+        with pytest.raises(Incompatible, match=r"Sphere is curved; use FlowMatching"):
+            Flow(path=Geodesic(Sphere()), net=NET, objective=objective)
     flat = Flow(path=Geodesic(Euclidean()), net=NET, training={"steps": 2, "device": "cpu"}).fit(torch.randn(64, 2))
     assert flat.sample(3).shape == (3, 2)
+
+
+def test_rows_are_judged_as_points_of_the_space_however_their_angles_are_wrapped():
+    x = rows(Torus())
+    flow = fitted(Torus(), steps=5)
+    turned = x + 2 * math.pi * torch.randint(-2, 3, x.shape, generator=generator_from(1))
+    settings = Evaluation(samples=60, exact=60)
+    one, other = (
+        evaluate(flow, settings, data=Dataset(Arrays(part[:200]), Arrays(part[200:]))).metrics for part in (x, turned)
+    )
+    assert one.keys() == other.keys()
+    for name in ("wasserstein", "energy_distance", "frechet", "recall", "copies", "nll"):
+        assert other[name] == pytest.approx(one[name], rel=1e-3, abs=1e-3)

@@ -52,7 +52,8 @@ def _drawn(x: Tensor, n: int, seed: int) -> Tensor:
 def evaluate(flow: Flow, settings: Evaluation | None = None, *, data: Dataset | None = None) -> Evaluated:
     """Sample a flow and compare with held-out rows.
 
-    Distances are taken in model units, in which no coordinate dominates by its unit. Each comes with its floor, the
+    Distances are taken in model units, in which no coordinate dominates by its unit, and on a curved space between its
+    features where it has some: angles that differ by a turn are one. Each comes with its floor, the
     same figure for as many real training rows: a perfect sampler reaches it up to the noise of both. Training rows
     would all be copies of themselves; the floor of `copies` is the share to be expected of new rows.
 
@@ -76,7 +77,10 @@ def evaluate(flow: Flow, settings: Evaluation | None = None, *, data: Dataset | 
     order = torch.randperm(len(real), generator=generator_from(settings.seed, "held out")).to(real.device)
     real, real_cond = real[order], take(real_cond, order)
 
-    to_model = lambda rows: data.transform.forward(rows, generator=generator_from(settings.seed, "units")).flatten(1)
+    features = getattr(flow.config.path.space, "features", lambda rows: rows)
+    to_model = lambda rows: features(
+        data.transform.forward(rows, generator=generator_from(settings.seed, "units"))
+    ).flatten(1)
     x, test, train = to_model(samples), to_model(real), to_model(known)
     require(len(test) >= 2, f"{len(test)} held-out rows are too few to compare with; hold out more")
     n = min(settings.exact, len(x), len(test), len(train))
@@ -109,7 +113,7 @@ def evaluate(flow: Flow, settings: Evaluation | None = None, *, data: Dataset | 
         assert isinstance(real_cond, Tensor)
         metrics["class_accuracy"] = class_accuracy(x, conditions, train, known_cond)
         metrics["class_accuracy_floor"] = class_accuracy(test, real_cond, train, known_cond)
-    if data.source is None and x.shape[1] <= LIKELIHOOD_DIMENSIONS:
+    if data.source is None and real[0].numel() <= LIKELIHOOD_DIMENSIONS:
         rows = real[:LIKELIHOOD_ROWS]
         metrics["nll"] = -flow.score(rows, take(real_cond, torch.arange(len(rows))))
     return Evaluated(metrics, samples, conditions, real, real_cond)

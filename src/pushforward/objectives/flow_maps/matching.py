@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from pushforward.core import (
     Field,
     Gen,
+    Incompatible,
     Loss,
     Pairs,
     Path,
@@ -80,6 +81,13 @@ class FlowMapMatching:
             ("residual", Residual, "Residual()"),
         ):
             require_part(f"{type(self).__name__}.{name}", getattr(self, name), kind, example)
+        space = self.path.space
+        require(
+            getattr(space, "convex", False),
+            f"{type(self).__name__} adds motions along a trajectory, which only flat space allows, and "
+            f"{type(space).__name__} is curved; use FlowMatching there",
+            Incompatible,
+        )
         require(0 <= self.cond_drop <= 1, f"cond_drop is a probability, got {self.cond_drop}; choose one in [0, 1]")
 
     def __call__(self, net: nn.Module | Callable[..., Tensor], batch: Pairs, *, generator: Gen = None) -> Loss:
