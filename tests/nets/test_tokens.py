@@ -49,7 +49,7 @@ def test_a_gradient_reaches_every_parameter(build, sizes, cond, perturbed):
     net, (x, t) = perturbed(build(**sizes)), draws()
     if cond is not None:
         cond = torch.cat([cond[:3], null_condition(cond[3:])])
-    x[0, 0] = net.first.table.num_embeddings - 1  # the mask, if there is one
+    x[0, 0] = net.trunk.first.table.num_embeddings - 1  # the mask, if there is one
     net(x, t, cond).square().sum().backward()
     for name, p in net.named_parameters():
         assert p.grad.isfinite().all(), name
@@ -89,7 +89,7 @@ def test_time_symbols_and_their_order_matter(build, perturbed):
 @every
 def test_symbols_are_probabilities_of_certainty(build, perturbed):
     net, (x, t) = perturbed(build()), draws()
-    certain = nn.functional.one_hot(x, net.first.table.num_embeddings).float()
+    certain = nn.functional.one_hot(x, net.trunk.first.table.num_embeddings).float()
     torch.testing.assert_close(net(certain, t), net(x, t), rtol=1e-5, atol=1e-5)
 
 

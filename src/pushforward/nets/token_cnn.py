@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from pushforward.core import Cond, State, require
 from pushforward.nets.embeddings import Context
 from pushforward.nets.layers import modulate, zeroed
-from pushforward.nets.token_embedding import TokenEmbedding, check_network
+from pushforward.nets.token_embedding import check_network
+from pushforward.nets.token_trunk import TokenTrunk
 
 __all__ = ["TokenCNN"]
 
@@ -70,16 +71,10 @@ class TokenCNN(nn.Module):
         super().__init__()
         check_network("TokenCNN", vocab, width=width, kernel=kernel, dilations=min(dilations, default=0))
         require(kernel % 2 == 1, f"TokenCNN got kernel={kernel}, expected an odd number, with a middle")
-        self.context = Context(width, classes=classes, features=features)
-        self.first = TokenEmbedding(vocab + mask, width)
-        self.blocks = nn.ModuleList(_Block(width, kernel, dilation) for dilation in dilations)
-        self.modulation = zeroed(nn.Linear(width, 2 * width))
-        self.last = zeroed(nn.Linear(width, vocab))
+        blocks = (_Block(width, kernel, dilation) for dilation in dilations)
+        context = Context(width, classes=classes, features=features)
+        self.trunk = TokenTrunk(vocab + mask, vocab, blocks, context, width=width)
 
     def forward(self, x: State, t: Float[Tensor, "b *times"], cond: Cond = None) -> Float[Tensor, "b n vocab"]:
         """The network's answer."""
-        h, context = self.first(x, t), self.context(t, cond)
-        for block in self.blocks:
-            h = block(h, context)
-        shift, scale = self.modulation(context)[:, None].chunk(2, dim=-1)
-        return self.last(modulate(h, shift, scale))
+        return self.trunk(x, t, cond)

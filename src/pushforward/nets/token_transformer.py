@@ -6,7 +6,8 @@ from torch import Tensor, nn
 from pushforward.core import Cond, State, require
 from pushforward.nets.embeddings import Context
 from pushforward.nets.layers import modulate, zeroed
-from pushforward.nets.token_embedding import TokenEmbedding, check_network, rotated
+from pushforward.nets.token_embedding import check_network, rotated
+from pushforward.nets.token_trunk import TokenTrunk
 
 __all__ = ["TokenTransformer"]
 
@@ -79,16 +80,10 @@ class TokenTransformer(nn.Module):
             width % (2 * heads) == 0,
             f"TokenTransformer got width={width} and heads={heads}, expected an even number of coordinates a head",
         )
-        self.context = Context(width, classes=classes, features=features)
-        self.first = TokenEmbedding(vocab + mask, width)
-        self.blocks = nn.ModuleList(_Block(width, heads) for _ in range(depth))
-        self.modulation = zeroed(nn.Linear(width, 2 * width))
-        self.last = zeroed(nn.Linear(width, vocab))
+        blocks = (_Block(width, heads) for _ in range(depth))
+        context = Context(width, classes=classes, features=features)
+        self.trunk = TokenTrunk(vocab + mask, vocab, blocks, context, width=width)
 
     def forward(self, x: State, t: Float[Tensor, "b *times"], cond: Cond = None) -> Float[Tensor, "b n vocab"]:
         """The network's answer."""
-        h, context = self.first(x, t), self.context(t, cond)
-        for block in self.blocks:
-            h = block(h, context)
-        shift, scale = self.modulation(context)[:, None].chunk(2, dim=-1)
-        return self.last(modulate(h, shift, scale))
+        return self.trunk(x, t, cond)
