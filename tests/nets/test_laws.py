@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from pushforward.core import Exact, Incompatible, InvalidInput, align, jvp, null_condition
-from pushforward.nets import MLP, DiT, ResidualMLP, UNet
+from pushforward.nets import MLP, DiT, HashGrid, ResidualMLP, UNet
 
 B = 4
 
@@ -26,6 +26,7 @@ NETS = {
     "mlp, one hidden layer, tanh": Case(partial(MLP, width=16, depth=1, activation="tanh"), (2, 2), False),
     "residual mlp": Case(partial(ResidualMLP, width=16, depth=2, context=8), (3,), True),
     "residual mlp on images": Case(partial(ResidualMLP, width=16, depth=1, context=8), (1, 4, 4), True),
+    "hash grid": Case(partial(HashGrid, width=32, levels=3, finest=32, entries=6), (3,), False),
     "unet": Case(partial(UNet, width=8, multipliers=(1, 2), attention=4), (2, 8, 8), True),
     "unet, odd sides": Case(partial(UNet, width=8, multipliers=(1, 1, 2), blocks=2, attention=0), (1, 7, 5), True),
     "dit": Case(partial(DiT, width=16, depth=2, heads=2), (1, 4, 6), True),

@@ -136,10 +136,12 @@ def kinds() -> Mapping[type, Mapping[str, type]]:
         Solver: _named(solvers, *SOLVERS),
         Smooth: _named(spaces, *(name for name in SPACES if name != "Tokens")),
         Space: _named(spaces, *SPACES),
-        TimeLaw: _named(objectives.times, "Beta", "Grid", "Importance", "LogitNormal", "ModeSD3", "UShaped", "Uniform"),
+        TimeLaw: _named(
+            objectives.times, "Beta", "Grid", "Importance", "LogUniform", "LogitNormal", "ModeSD3", "UShaped", "Uniform"
+        ),
         VelocityEstimate: _named(objectives.flow_maps, "Conditional", "Guided"),  # Teacher needs a model
         Weight: _named(objectives.weights),
-        nn.Module: _named(nets, "DiT", "MLP", "ResidualMLP", "UNet"),
+        nn.Module: _named(nets, "DiT", "HashGrid", "MLP", "ResidualMLP", "UNet"),
     }
 
 

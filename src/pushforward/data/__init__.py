@@ -27,6 +27,7 @@ from pushforward.data.loaders import (
     step_motion,
 )
 from pushforward.data.mesh_density import MeshDensity
+from pushforward.data.neighbour_kernels import NeighbourKernels
 from pushforward.data.rotation_mixture import RotationMixture
 from pushforward.data.toys import (
     BallMixture,
@@ -103,6 +104,7 @@ __all__ = [
     "MirrorBox",
     "MirrorPolytope",
     "Moons",
+    "NeighbourKernels",
     "Pinwheel",
     "PolytopeMixture",
     "Positive",

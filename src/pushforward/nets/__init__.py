@@ -13,6 +13,7 @@ from pushforward.nets.embeddings import ConditionEmbedding, Context, TimeEmbeddi
 from pushforward.nets.event_gru import EventGRU
 from pushforward.nets.flattened import Flattened
 from pushforward.nets.graph_transformer import GraphTransformer, as_matrix, as_pairs
+from pushforward.nets.hash_grid import HashGrid
 from pushforward.nets.joined import Joined
 from pushforward.nets.mlp import MLP
 from pushforward.nets.motion_net import MotionNet
@@ -36,6 +37,7 @@ __all__ = [
     "EventGRU",
     "Flattened",
     "GraphTransformer",
+    "HashGrid",
     "Joined",
     "MotionNet",
     "ResidualMLP",

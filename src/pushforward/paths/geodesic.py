@@ -42,8 +42,9 @@ class Geodesic:
               \qquad \kappa_0 = 0,\ \kappa_1 = 1
 
     The velocity is tangent at x_t and has the length kappa' d(x0, x1); it is told by the end that is farther from x_t,
-    which is regular at both times and away from every cut locus. On flat space this is `Affine`. From noise on a compact space some pairs lie near each other's cut locus,
-    where nearby starts take far ways: the marginal velocity is regular there, its targets vary much.
+    which is regular at both times and away from every cut locus. On flat space this is `Affine`. From noise on a
+    compact space some pairs lie near each other's cut locus, where nearby starts take far ways: the marginal velocity
+    is regular there, its targets vary much.
 
     Source: Chen & Lipman, Flow Matching on General Geometries (ICLR 2024), https://arxiv.org/abs/2302.03660. Differs:
         the paper starts the logarithm at x1, which is the same curve.

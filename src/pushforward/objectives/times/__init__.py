@@ -10,6 +10,7 @@ from pushforward.objectives.times.exponential import Exponential
 from pushforward.objectives.times.grid import Grid
 from pushforward.objectives.times.importance import Importance
 from pushforward.objectives.times.inverse_rate import InverseRate
+from pushforward.objectives.times.log_uniform import LogUniform
 from pushforward.objectives.times.logit_normal import LogitNormal
 from pushforward.objectives.times.mode_sd3 import ModeSD3
 from pushforward.objectives.times.u_shaped import UShaped
@@ -24,6 +25,7 @@ __all__ = [
     "Importance",
     "Independent",
     "InverseRate",
+    "LogUniform",
     "LogitNormal",
     "ModeSD3",
     "Stratified",
