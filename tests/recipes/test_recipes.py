@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from pushforward.config import parse
+from pushforward.config import override, parse
 from pushforward.flow import Flow, evaluate
 from pushforward.recipes import load, names, summary
 
-OUTSIDE = {"images", "mnist", "tabular", "torsions"}  # need data that is not here
+OUTSIDE = {"characters", "dna", "images", "mnist", "tabular", "torsions"}  # need data that is not here
 
 
 @pytest.mark.parametrize("name", names())
@@ -23,6 +23,15 @@ def test_every_recipe_trains_and_samples(name):
     x = flow.sample(8, steps=2)
     assert x.shape == (8, *flow.frame_.shape)
     assert torch.isfinite(x).all()
+
+
+def test_characters_are_those_of_any_text(tmp_path):
+    file = tmp_path / "text.txt"
+    file.write_text("any text will do, " * 100)
+    recipe = override(load("characters"), {"data.path": str(file), "data.length": 16, "net.width": 16, "net.depth": 1})
+    flow = Flow(recipe, training={"steps": 2, "batch_size": 4, "workers": 0}).fit()
+    assert flow.config_.path.space.vocab == len(set(file.read_text()))
+    assert len(flow.decode(flow.sample(1, steps=2))[0]) == 16
 
 
 @pytest.mark.story

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pushforward.bench.carflow import CARFlowLine
+from pushforward.bench.characters import CharactersSuite
 from pushforward.bench.conditional_ot import ConditionalTransport
 from pushforward.bench.couplings import Couplings
 from pushforward.bench.couplings_entropic import CouplingsEntropic
@@ -53,6 +54,7 @@ SUITES: dict[str, Budgets] = {
     "transfer": Budgets(Transfer(), Transfer(steps=(200, 20), points=500, seeds=(0,))),
     "two_dim": Budgets(TwoDim(), TwoDim(steps=2000, points=2000, seeds=(0,))),
     "c2ot": Budgets(ConditionalTransport(), ConditionalTransport(steps=1000, points=1000, seeds=(0,))),
+    "characters": Budgets(CharactersSuite(), CharactersSuite(steps=30, windows=32, strata=4, samples=8)),
     "carflow": Budgets(CARFlowLine(), CARFlowLine(steps=500, points=2000, seeds=(0,))),
     "digits_one_step": Budgets(DigitsOneStep(), DigitsOneStep(steps=200, seeds=(0,))),
     "domains": Budgets(Domains(), Domains(steps=300, points=1000, seeds=(0,))),

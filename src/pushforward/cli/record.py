@@ -16,18 +16,20 @@ __all__ = ["picture_of", "record"]
 ROWS = 1000
 LINES = 200  # trajectories
 LOOK = 100  # samples of a picture on the way
+TEXTS = 12  # of all of them where they are texts, which are read
 
 
 def record(flow: Flow, folder: Path, evaluated: Evaluated | None = None) -> None:
     """Write generated and real rows, in data units, and a few trajectories to `samples.npz`."""
     data = flow.dataset()
+    rows, ways = (ROWS, LINES) if flow.frame_.vocab is None else (TEXTS, TEXTS)
     if evaluated is None:
-        real, real_cond = data.held_out().take(ROWS, 0)
-        cond = usual_conditions(data, ROWS)
-        x = flow.sample(ROWS, cond, generator=generator_from(0, "record"))
+        real, real_cond = data.held_out().take(rows, 0)
+        cond = usual_conditions(data, rows)
+        x = flow.sample(rows, cond, generator=generator_from(0, "record"))
     else:
         x, cond, real, real_cond = evaluated.samples, evaluated.cond, evaluated.real, evaluated.real_cond
-    lines = flow.trajectory(LINES, usual_conditions(data, LINES), generator=generator_from(0, "lines"))
+    lines = flow.trajectory(ways, usual_conditions(data, ways), generator=generator_from(0, "lines"))
     assert isinstance(lines.xs, Tensor)
     units = torch.stack([flow.frame_.transform.inverse(state) for state in lines.xs])
     arrays = {"x": x, "cond": cond, "real": real, "real_cond": real_cond}
@@ -42,9 +44,14 @@ def record(flow: Flow, folder: Path, evaluated: Evaluated | None = None) -> None
 
 
 def picture_of(folder: Path) -> Callable[[Flow, int], None]:
-    """What draws the samples of a flow in training to `figures/step-<step>.png`."""
+    """What draws the samples of a flow in training to `figures/step-<step>.png`, or writes texts to `.txt` there."""
 
     def draw(flow: Flow, step: int) -> None:
+        if flow.frame_.vocab is not None:
+            x = flow.sample(TEXTS, usual_conditions(flow.dataset(), TEXTS), generator=generator_from(0, "look"))
+            lines = flow.decode(x) if flow.frame_.tokeniser is not None else [" ".join(map(str, r)) for r in x.tolist()]
+            atomic_write(folder / "figures" / f"step-{step:08d}.txt", ("\n\n".join(lines) + "\n").encode())
+            return
         from pushforward.report import picture, png  # matplotlib comes with it
 
         cond = usual_conditions(flow.dataset(), LOOK)

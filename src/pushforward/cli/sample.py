@@ -1,5 +1,6 @@
 """`pushforward sample`."""
 
+import csv
 import io
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ from pushforward.training import atomic_write
 __all__ = ["run"]
 
 Arrays = dict[str, np.ndarray]
+RULE = "-" * 40
 
 
 def run(
@@ -32,9 +34,18 @@ def run(
     suffix = output.suffix.lower()
     require(
         suffix in WRITERS,
-        f"{output}: cannot write {suffix or 'a file without ending'!r}; use .csv, .npy, .npz or .png",
+        f"{output}: cannot write {suffix or 'a file without ending'!r}; use .csv, .npy, .npz or .png, or for texts "
+        ".csv, .fasta or .txt",
     )
     flow = Flow.load(folder)
+    known = flow.frame_.tokeniser is not None
+    require(
+        known or suffix not in TEXTS, f"{output}: these samples are numbers, not texts; use .csv, .npy, .npz or .png"
+    )
+    require(
+        flow.frame_.vocab is None or suffix != ".png",
+        f"{output}: these samples are symbols, which make no picture; use .npz" + ", .csv, .fasta or .txt" * known,
+    )
     if device is not None:
         flow.to(device)
     generator = generator_from(seed, "sample", device=flow.device)
@@ -101,7 +112,44 @@ def _npy(arrays: Arrays, flow: Flow) -> bytes:
     return file.getvalue()
 
 
+def _texts(arrays: Arrays, flow: Flow) -> list[str]:
+    return flow.decode(arrays["x"])
+
+
+def _called(arrays: Arrays, flow: Flow) -> list[str]:
+    """What the label of every sample means; nothing where there are no labels."""
+    cond, names = arrays.get("cond"), flow.frame_.class_names
+    if cond is None or cond.ndim != 1:
+        return [""] * len(arrays["x"])
+    return [names[label] if names and 0 <= label < len(names) else str(label) for label in cond.tolist()]
+
+
+def _txt(arrays: Arrays, flow: Flow) -> bytes:
+    """A line for every sample, or where samples hold lines, a rule between them."""
+    texts = _texts(arrays, flow)
+    between = f"\n{RULE}\n" if any("\n" in text for text in texts) else "\n"
+    return (between.join(texts) + "\n").encode()
+
+
+def _fasta(arrays: Arrays, flow: Flow) -> bytes:
+    names = _called(arrays, flow)
+    entries = zip(names, _texts(arrays, flow), strict=True)
+    return "".join(f">sample-{k} {name}".rstrip() + f"\n{text}\n" for k, (name, text) in enumerate(entries)).encode()
+
+
+def _text_csv(arrays: Arrays, flow: Flow) -> bytes:
+    names, file = _called(arrays, flow), io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    labelled = any(names)
+    writer.writerow(["sequence", *["label"] * labelled])
+    for name, text in zip(names, _texts(arrays, flow), strict=True):
+        writer.writerow([text, *[name] * labelled])
+    return file.getvalue().encode()
+
+
 def _csv(arrays: Arrays, flow: Flow) -> bytes:
+    if flow.frame_.tokeniser is not None:
+        return _text_csv(arrays, flow)
     x = arrays["x"].reshape(len(arrays["x"]), -1)
     names = list(flow.frame_.columns or [f"x{k}" for k in range(x.shape[1])])
     if "cond" in arrays:
@@ -121,4 +169,11 @@ def _png(arrays: Arrays, flow: Flow) -> bytes:
     return png(picture(x, cond, columns=frame.columns, class_names=frame.class_names, space=space))
 
 
-WRITERS: dict[str, Callable[[Arrays, Flow], bytes]] = {".csv": _csv, ".npy": _npy, ".npz": _npz, ".png": _png}
+TEXTS: dict[str, Callable[[Arrays, Flow], bytes]] = {".fasta": _fasta, ".txt": _txt}
+WRITERS: dict[str, Callable[[Arrays, Flow], bytes]] = {
+    ".csv": _csv,
+    ".npy": _npy,
+    ".npz": _npz,
+    ".png": _png,
+    **TEXTS,
+}

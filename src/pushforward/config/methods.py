@@ -793,12 +793,14 @@ METHODS: tuple[Method, ...] = (
         paper="Discrete Flow Matching, https://arxiv.org/abs/2407.15595",
         summary="Tokens that jump from mask, uniform or paired sources to data; trained by cross-entropy or the bound, "
         "sampled by exact jumps, with corrector, temperature and order of unmasking",
+        recipe="characters",
         names=("DiscreteFlowMatching",),
         tests=(
             "tests/paths/test_mixture.py",
             "tests/solvers/test_tokens.py",
             "tests/objectives/test_discrete_flow_matching.py",
             "tests/oracles/test_token_law.py",
+            "tests/flow/test_tokens.py",
         ),
     ),
     Method(

@@ -24,7 +24,7 @@ __all__ = ["draw", "picture", "save", "save_figures"]
 
 def draw(run: Run) -> Iterator[tuple[str, Figure]]:
     """Name and figure of every picture that the run has the data for."""
-    if run.samples is not None:
+    if run.samples is not None and not run.symbols:
         yield from _samples(run.samples, run)
     if np.isfinite(column(run.history, "loss")).any():
         yield "losses", losses(run.history)

@@ -15,6 +15,7 @@ from pushforward.report.quality import quality
 from pushforward.report.run import Run, load_run, part_name, quoted
 from pushforward.report.scores import number
 from pushforward.report.style import DPI, WIDTH
+from pushforward.report.texts import texts
 from pushforward.training.atomic import atomic_write
 
 __all__ = ["report"]
@@ -72,6 +73,8 @@ def _samples(run: Run, pictures: list[Path]) -> Markup:
     if run.samples is None:
         told = "No samples yet, so there are no pictures of them. To draw some:"
         return section("Samples", command(told, f"pushforward sample {quoted(run)} -o {quoted(run, 'samples.npz')}"))
+    if run.symbols:
+        return section("Samples", *texts(run))
     x = run.samples["x"]
     broken = int((~np.isfinite(x.reshape(len(x), -1))).any(1).sum())
     warning = [tag("p", f"{broken} of {len(x)} generated rows hold values that are not finite.", class_="warning")]

@@ -7,7 +7,13 @@ from pushforward.report.scores import Score, meaning, number, scores
 __all__ = ["quality"]
 
 _TILES = 4
-_FIRST = ("class_accuracy", "wasserstein", "copies", "frechet")  # one figure each of fidelity, distance, and novelty
+_FIRST = (
+    "class_accuracy",
+    "wasserstein",
+    "copies",
+    "frechet",
+    "trigram_distance",
+)  # one figure each of fidelity, distance, and novelty
 _HEAD = ("Metric", "Value", "Floor", "Ratio", "Better", "What it says")
 _NOTE = (
     "The floor is the best that can be expected: what held-out real data reach in the same measurement. "

@@ -75,6 +75,11 @@ class Run:
             return None
 
     @property
+    def symbols(self) -> bool:
+        """Whether samples are rows of symbols."""
+        return self.frame.get("vocab") is not None
+
+    @property
     def columns(self) -> list[str] | None:
         """Names of all columns where the data had them, else None."""
         columns = self.frame.get("columns")

@@ -18,6 +18,9 @@ class Meaning(NamedTuple):
 
 _MEANINGS = {
     "alignment": Meaning("Alignment", "lower", "How far elements of a layout are from lines that others keep to."),
+    "bigram_distance": Meaning(
+        "Bigram distance", "lower", "How much the shares of all pairs of neighbours differ from those of real rows."
+    ),
     "bits_per_dim": Meaning("Bits per dimension", "lower", "Code length of held-out data under the model, per value."),
     "c2st": Meaning(
         "Classifier two-sample test",
@@ -56,6 +59,10 @@ _MEANINGS = {
         "lower",
         "Squared distance between the laws as a Gaussian kernel sees it; around 0, even below, for equal laws.",
     ),
+    "nats_per_symbol": Meaning(
+        "Nats per symbol", "lower", "Code length of held-out rows under the model, by its bound, per symbol."
+    ),
+    "nats_per_symbol_error": Meaning("Nats per symbol, standard error", "", "How sure the figure of that name is."),
     "nll": Meaning(
         "Negative log-likelihood",
         "lower",
@@ -75,12 +82,18 @@ _MEANINGS = {
     "sliced_wasserstein": Meaning(
         "Sliced Wasserstein distance", "lower", "Wasserstein distance of the shadows on a line, over random directions."
     ),
+    "symbol_distance": Meaning(
+        "Symbol distance", "lower", "How much the shares of all symbols differ from those of real rows."
+    ),
     "table_kl": Meaning("Kullback-Leibler divergence", "lower", "Of the law of samples from a known table, in nats."),
     "table_variation": Meaning(
         "Total variation", "lower", "Largest gap between the chances that two tables give to any event."
     ),
     "table_variation_floor": Meaning(
         "Total variation, floor", "", "What as many draws of the known law itself would show."
+    ),
+    "trigram_distance": Meaning(
+        "Trigram distance", "lower", "How much the shares of all words of three differ from those of real rows."
     ),
     "wasserstein": Meaning(
         "Wasserstein distance", "lower", "How far generated samples must at least be moved to become the real ones."
