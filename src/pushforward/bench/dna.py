@@ -65,10 +65,10 @@ class DNAPromoters:
     """
 
     groups: tuple[str, ...] = ("bacteria", "eukaryotes")
-    steps: tuple[int, int] = (1500, 1000)
-    recogniser_steps: int = 400
+    steps: tuple[int, int] = (1000, 700)
+    recogniser_steps: int = 300
     turns: int = 1
-    follow: int = 64
+    follow: int = 50
     seed: int = 0
 
     def measure(self, job: Job) -> Iterator[list[Result]]:

@@ -70,10 +70,10 @@ class GuidedDNA:
     Writes `dna_guided.png`.
     """
 
-    steps: int = 1000
-    recogniser_steps: int = 300
-    rows: int = 96
-    follow: int = 50
+    steps: int = 600
+    recogniser_steps: int = 200
+    rows: int = 64
+    follow: int = 40
     scales: tuple[float, ...] = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0)
     pushes: tuple[float, ...] = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0)
     seed: int = 0
