@@ -61,6 +61,7 @@ def figure(
         start: Position of the first transcribed letter.
         method: What generated them.
     """
+    names = [name.replace(", ", " ") for name in names]
     shown = [c for c, name in enumerate(names) if "promoter" in name]
     page = Figure(figsize=(WIDTH, 2.6 * len(shown)), layout="constrained")
     grid = page.add_gridspec(2 * len(shown), 2, width_ratios=[3, 1.3])

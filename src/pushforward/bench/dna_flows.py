@@ -13,7 +13,7 @@ from pushforward.data import Arrays
 from pushforward.fields import Categorical, Logits
 from pushforward.nets import SimplexInput, TokenCNN
 from pushforward.objectives import DiscreteFlowMatching, FlowMatching
-from pushforward.objectives.times import Exponential
+from pushforward.objectives.times import Exponential, Uniform
 from pushforward.paths import Dirichlet, Mixture
 from pushforward.solvers import Euler, ExactJump, solve
 from pushforward.spaces import Tokens
@@ -21,8 +21,11 @@ from pushforward.training import Feed, Training, train
 
 __all__ = ["FLOWS", "DNAFlow"]
 
-BATCH = 32
-WIDTH = 40
+BATCH = 16
+WIDTH = 24
+LAST = (
+    0.9  # of the times of training from the mask: later ones weigh most and say least, and its posterior needs no time
+)
 TOGETHER = 200  # rows that are generated at once
 
 
@@ -46,7 +49,7 @@ class DNAFlow(NamedTuple):
         settings = Training(
             steps,
             BATCH,
-            2e-3,
+            5e-3,
             0.0,
             warmup=min(50, steps),
             ema=0.99,
@@ -54,6 +57,7 @@ class DNAFlow(NamedTuple):
             device="cpu",
             workers=0,
             validate_every=max(1, steps // 15),
+            validation_batches=24,
             stop_after=4,
         )
         stop = feed.held_out(self.learned(parts.stop))
@@ -84,7 +88,7 @@ def _masked(classes: int | None, dilations: tuple[int, ...]) -> DNAFlow:
     """Discrete flow matching from the mask."""
     path = Mixture(Tokens(len(LETTERS), mask=True))
     net = TokenCNN(len(LETTERS), mask=True, classes=classes, width=WIDTH, dilations=dilations)
-    return DNAFlow(path, DiscreteFlowMatching(path), net, ExactJump(path))
+    return DNAFlow(path, DiscreteFlowMatching(path, times=Uniform(0.0, LAST)), net, ExactJump(path))
 
 
 def _dirichlet(classes: int | None, dilations: tuple[int, ...]) -> DNAFlow:

@@ -59,7 +59,7 @@ class GuidedDNA:
     throughout. Held-out promoters and others beside. Without the file there is no measurement.
 
     Args:
-        steps: Of the training of flows, batches of 32.
+        steps: Of the training of flows, batches of 16.
         recogniser_steps: Of the networks that steer and judge.
         rows: Samples at every scale.
         follow: Steps of the solvers.
@@ -70,7 +70,7 @@ class GuidedDNA:
     Writes `dna_guided.png`.
     """
 
-    steps: int = 600
+    steps: int = 1000
     recogniser_steps: int = 200
     rows: int = 64
     follow: int = 40
