@@ -84,18 +84,20 @@ class DNAFlow(NamedTuple):
         return torch.cat(found)
 
 
-def _masked(classes: int | None, dilations: tuple[int, ...]) -> DNAFlow:
+def _masked(classes: int | None, length: int, dilations: tuple[int, ...]) -> DNAFlow:
     """Discrete flow matching from the mask."""
     path = Mixture(Tokens(len(LETTERS), mask=True))
-    net = TokenCNN(len(LETTERS), mask=True, classes=classes, width=WIDTH, dilations=dilations)
+    net = TokenCNN(len(LETTERS), mask=True, classes=classes, width=WIDTH, dilations=dilations, length=length)
     return DNAFlow(path, DiscreteFlowMatching(path, times=Uniform(0.0, LAST)), net, ExactJump(path))
 
 
-def _dirichlet(classes: int | None, dilations: tuple[int, ...]) -> DNAFlow:
+def _dirichlet(classes: int | None, length: int, dilations: tuple[int, ...]) -> DNAFlow:
     """Dirichlet flow matching."""
     path = Dirichlet()
-    net = SimplexInput(TokenCNN(2 * len(LETTERS), classes=classes, width=WIDTH, dilations=dilations), path.clock)
+    net = SimplexInput(
+        TokenCNN(2 * len(LETTERS), classes=classes, width=WIDTH, dilations=dilations, length=length), path.clock
+    )
     return DNAFlow(path, FlowMatching(path, head=Logits(), times=Exponential()), net, Euler(path.space))
 
 
-FLOWS: dict[str, Callable[[int | None, tuple[int, ...]], DNAFlow]] = {"masked": _masked, "Dirichlet": _dirichlet}
+FLOWS: dict[str, Callable[[int | None, int, tuple[int, ...]], DNAFlow]] = {"masked": _masked, "Dirichlet": _dirichlet}

@@ -124,7 +124,7 @@ class GuidedDNA:
         kind = GROUPS["bacteria"]
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
-            flow = build(None, kind.dilations)
+            flow = build(None, rows_of(parts.learn)[0].shape[1], kind.dilations)
         blind = parts._replace(learn=Arrays(parts.learn.x), stop=Arrays(parts.stop.x))
         return flow, flow.fitted(blind, steps=self.steps, seed=self.seed)[0]
 
