@@ -67,7 +67,7 @@ class DNAPromoters:
 
     groups: tuple[str, ...] = ("bacteria", "eukaryotes")
     flows: tuple[str, ...] = ("masked", "Dirichlet")
-    steps: tuple[int, int] = (2500, 1500)
+    steps: tuple[int, int] = (3500, 2500)
     recogniser_steps: int = 300
     turns: int = 1
     follow: int = 50
@@ -109,7 +109,7 @@ class DNAPromoters:
             started = time.perf_counter()
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(self.seed)
-                flow = FLOWS[method](len(parts.names), held.shape[1], kind.dilations)
+                flow = FLOWS[method](len(parts.names), kind)
             field, best = flow.fitted(parts, steps=steps, seed=self.seed)
             seconds = time.perf_counter() - started
             job.say(f"dna: {group}{self._budget}, {method}: {seconds:.0f} s, best after {best} of {steps} steps")

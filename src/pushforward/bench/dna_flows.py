@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
-from pushforward.bench.dna_parts import LETTERS, Parts
+from pushforward.bench.dna_parts import LETTERS, Group, Parts
 from pushforward.core import Objective, Path, Solver, generator_from
 from pushforward.data import Arrays
 from pushforward.fields import Categorical, Logits
@@ -84,20 +84,21 @@ class DNAFlow(NamedTuple):
         return torch.cat(found)
 
 
-def _masked(classes: int | None, length: int, dilations: tuple[int, ...]) -> DNAFlow:
+def _masked(classes: int | None, kind: Group) -> DNAFlow:
     """Discrete flow matching from the mask."""
     path = Mixture(Tokens(len(LETTERS), mask=True))
-    net = TokenCNN(len(LETTERS), mask=True, classes=classes, width=WIDTH, dilations=dilations, length=length)
+    net = TokenCNN(len(LETTERS), mask=True, classes=classes, width=WIDTH, dilations=kind.dilations, length=kind.length)
     return DNAFlow(path, DiscreteFlowMatching(path, times=Uniform(0.0, LAST)), net, ExactJump(path))
 
 
-def _dirichlet(classes: int | None, length: int, dilations: tuple[int, ...]) -> DNAFlow:
+def _dirichlet(classes: int | None, kind: Group) -> DNAFlow:
     """Dirichlet flow matching."""
     path = Dirichlet()
     net = SimplexInput(
-        TokenCNN(2 * len(LETTERS), classes=classes, width=WIDTH, dilations=dilations, length=length), path.clock
+        TokenCNN(2 * len(LETTERS), classes=classes, width=WIDTH, dilations=kind.dilations, length=kind.length),
+        path.clock,
     )
     return DNAFlow(path, FlowMatching(path, head=Logits(), times=Exponential()), net, Euler(path.space))
 
 
-FLOWS: dict[str, Callable[[int | None, int, tuple[int, ...]], DNAFlow]] = {"masked": _masked, "Dirichlet": _dirichlet}
+FLOWS: dict[str, Callable[[int | None, Group], DNAFlow]] = {"masked": _masked, "Dirichlet": _dirichlet}

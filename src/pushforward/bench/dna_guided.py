@@ -121,10 +121,9 @@ class GuidedDNA:
         }
 
     def _flow(self, build: Callable[..., DNAFlow], parts: Parts) -> tuple[DNAFlow, Any]:
-        kind = GROUPS["bacteria"]
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
-            flow = build(None, rows_of(parts.learn)[0].shape[1], kind.dilations)
+            flow = build(None, GROUPS["bacteria"])
         blind = parts._replace(learn=Arrays(parts.learn.x), stop=Arrays(parts.stop.x))
         return flow, flow.fitted(blind, steps=self.steps, seed=self.seed)[0]
 
