@@ -38,7 +38,7 @@ class TokenTrunk(nn.Module):
         super().__init__()
         self.context = context
         self.first = TokenEmbedding(size, width)
-        self.places = None if length is None else nn.Parameter(torch.zeros(length, width))
+        self.places = None if length is None else nn.Parameter(torch.randn(length, width))  # as apart as symbols are
         self.blocks = nn.ModuleList(blocks)
         self.modulation = zeroed(nn.Linear(width, 2 * width))
         self.last = zeroed(nn.Linear(width, vocab))
