@@ -153,6 +153,22 @@ def test_a_convolution_beside_attention_is_a_matrix_of_neighbours():
     torch.testing.assert_close(near(h), expected)
 
 
+def test_places_are_told_apart_where_all_is_alike(perturbed):
+    """Inside, out of sight of the ends: without a length all places hear the same, with one each has its own answer."""
+    x = torch.zeros(1, 31, dtype=torch.int64)
+    plain, placed = (perturbed(TokenCNN(2, width=8, kernel=3, dilations=(1,), length=length)) for length in (None, 31))
+    inside = plain(x, torch.zeros(1))[0, 5:-5]
+    torch.testing.assert_close(inside, inside[:1].expand_as(inside))
+    apart = placed(x, torch.zeros(1))[0, 5:-5]
+    assert (apart[1:] - apart[:-1]).abs().amax(1).min() > 1e-4
+    placed(x, torch.zeros(1)).square().sum().backward()
+    assert placed.trunk.places.grad.abs().amax(1).min() > 0
+    with pytest.raises(InvalidInput, match="x has 30 positions, expected 31"):
+        placed(x[:, 1:], torch.zeros(1))
+    with pytest.raises(InvalidInput, match="length=0"):
+        TokenCNN(2, length=0)
+
+
 @every
 def test_what_cannot_be_used_is_refused(build):
     net, (x, t) = build(), draws()

@@ -10,6 +10,8 @@ from pushforward.bench.couplings import Couplings
 from pushforward.bench.couplings_entropic import CouplingsEntropic
 from pushforward.bench.couplings_exact import ExactCouplings
 from pushforward.bench.discrete import Discrete
+from pushforward.bench.dna import DNAPromoters
+from pushforward.bench.dna_guided import GuidedDNA
 from pushforward.bench.domains import Domains
 from pushforward.bench.exact_wasserstein import ExactWasserstein
 from pushforward.bench.graphs import Graphs
@@ -32,11 +34,13 @@ __all__ = [
     "ConditionalTransport",
     "Couplings",
     "CouplingsEntropic",
+    "DNAPromoters",
     "Discrete",
     "Domains",
     "ExactCouplings",
     "ExactWasserstein",
     "Graphs",
+    "GuidedDNA",
     "Job",
     "Layout",
     "Outliers",

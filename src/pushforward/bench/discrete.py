@@ -140,8 +140,8 @@ def checkerboard_table(cells: int = CELLS, fields: int = 4) -> Tensor:
     return black.double() / black.sum()
 
 
-def law_at_end(solver: Solver, field: NetField, times: Tensor) -> Tensor:
-    """The law `[S, S]` of two symbols at the last time, when they start in noise: by the law of every step."""
+def law_at_end(solver: Solver, field: Any, times: Tensor) -> Tensor:
+    """The law `[S, S]` of two symbols at the last time, when they start in noise, by that of every step of a field."""
     path = cast(Mixture, field.path)
     size = path.tokens.size
     x = torch.cartesian_prod(torch.arange(size), torch.arange(size))
@@ -149,7 +149,7 @@ def law_at_end(solver: Solver, field: NetField, times: Tensor) -> Tensor:
     p = torch.outer(noise, noise).flatten()
     for s, t in pairwise(times[:, None].repeat(1, len(x)).unbind()):
         if isinstance(solver, Euler):
-            chances = path.tokens.chances(x, cast(Tensor, field(x, s)), t - s)
+            chances = path.tokens.chances(x, field(x, s), t - s)
         else:
             chances = cast(Any, solver).law(field, x, s, t).mean
         p = p @ torch.einsum("xa,xb->xab", chances[:, 0], chances[:, 1]).flatten(1)

@@ -12,6 +12,8 @@ from pushforward.bench.couplings_entropic import CouplingsEntropic
 from pushforward.bench.couplings_exact import ExactCouplings
 from pushforward.bench.digits_one_step import DigitsOneStep
 from pushforward.bench.discrete import Discrete
+from pushforward.bench.dna import DNAPromoters
+from pushforward.bench.dna_guided import GuidedDNA
 from pushforward.bench.domains import Domains
 from pushforward.bench.earth import Earth
 from pushforward.bench.exact_wasserstein import ExactWasserstein
@@ -59,6 +61,11 @@ SUITES: dict[str, Budgets] = {
     "digits_one_step": Budgets(DigitsOneStep(), DigitsOneStep(steps=200, seeds=(0,))),
     "domains": Budgets(Domains(), Domains(steps=300, points=1000, seeds=(0,))),
     "discrete": Budgets(Discrete(), Discrete(steps=(4, 16), points=500, strata=8, training=20)),
+    "dna": Budgets(DNAPromoters(), DNAPromoters(steps=(30, 10), recogniser_steps=60, turns=1, follow=16)),
+    "dna_guided": Budgets(
+        GuidedDNA(),
+        GuidedDNA(steps=30, recogniser_steps=60, rows=48, follow=16, scales=(0.0, 2.0, 8.0), pushes=(0.0, 4.0, 16.0)),
+    ),
     "earth": Budgets(Earth(), Earth(steps=300, solver_steps=20, seeds=(0,))),
     "few_step_2d": Budgets(FewStep(), FewStep(steps=300, points=1000, seeds=(0,), others=False)),
     "few_step_cost": Budgets(FewStepCost(), FewStepCost(steps=3, turns=1)),

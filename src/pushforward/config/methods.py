@@ -880,6 +880,16 @@ METHODS: tuple[Method, ...] = (
         tests=("tests/guidance/test_simplex.py",),
     ),
     Method(
+        id="discrete_guidance",
+        family="guidance",
+        room="guidance",
+        paper="Unlocking Guidance for Discrete State-Space Diffusion and Flow Models, https://arxiv.org/abs/2406.01572",
+        summary="Classifier guidance of token sequences from the mask: rates times ratios of what is wished, exact or "
+        "by one gradient",
+        names=("RateGuidance",),
+        tests=("tests/guidance/test_rate_guidance.py",),
+    ),
+    Method(
         id="stg_guidance",
         family="guidance",
         room="guidance",

@@ -8,6 +8,7 @@ from pushforward.guidance.autoguidance import Autoguidance
 from pushforward.guidance.cfg_zero_star import CFGZeroStar
 from pushforward.guidance.classifier_free import ClassifierFree
 from pushforward.guidance.interval import Guidance, Interval
+from pushforward.guidance.rate_guidance import RateGuidance
 from pushforward.guidance.simplex_classifier import SimplexClassifier
 from pushforward.guidance.simplex_classifier_free import SimplexClassifierFree
 from pushforward.guidance.straight_through import StraightThrough
@@ -19,6 +20,7 @@ __all__ = [
     "ClassifierFree",
     "Guidance",
     "Interval",
+    "RateGuidance",
     "SimplexClassifier",
     "SimplexClassifierFree",
     "StraightThrough",

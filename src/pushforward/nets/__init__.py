@@ -21,6 +21,7 @@ from pushforward.nets.residual_mlp import ResidualMLP
 from pushforward.nets.selu import SELU
 from pushforward.nets.set_transformer import SetTransformer
 from pushforward.nets.simplex_input import SimplexInput
+from pushforward.nets.token_classifier import TokenClassifier
 from pushforward.nets.token_cnn import TokenCNN
 from pushforward.nets.token_embedding import TokenEmbedding
 from pushforward.nets.token_transformer import TokenTransformer
@@ -45,6 +46,7 @@ __all__ = [
     "SimplexInput",
     "TimeEmbedding",
     "TokenCNN",
+    "TokenClassifier",
     "TokenEmbedding",
     "TokenTransformer",
     "TransitionNet",

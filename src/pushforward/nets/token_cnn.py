@@ -48,9 +48,11 @@ class TokenCNN(nn.Module):
         width: Channels.
         kernel: Width of a convolution, odd.
         dilations: Of the blocks, one after the other.
+        length: Of all sequences, when places mean something, as in DNA around a start: then each has a learned vector,
+            from which they are told apart at once, also where everything is masked. None for sequences of any length.
 
     Shapes: `x` `[B, N]` int64 (or probabilities `[B, N, size]`), `t` `[B]`; gives logits `[B, N, vocab]`.
-    Raises: `InvalidInput` for sizes out of range and states of another shape.
+    Raises: `InvalidInput` for sizes out of range and states of another shape or length.
 
     Example:
         >>> TokenCNN(4, width=16)(torch.zeros(2, 500, dtype=torch.int64), torch.zeros(2)).shape
@@ -67,13 +69,15 @@ class TokenCNN(nn.Module):
         width: int = 128,
         kernel: int = 9,
         dilations: Sequence[int] = (1, 1, 4, 16, 64),
+        length: int | None = None,
     ) -> None:
         super().__init__()
-        check_network("TokenCNN", vocab, width=width, kernel=kernel, dilations=min(dilations, default=0))
+        sizes = {} if length is None else {"length": length}
+        check_network("TokenCNN", vocab, width=width, kernel=kernel, dilations=min(dilations, default=0), **sizes)
         require(kernel % 2 == 1, f"TokenCNN got kernel={kernel}, expected an odd number, with a middle")
         blocks = (_Block(width, kernel, dilation) for dilation in dilations)
         context = Context(width, classes=classes, features=features)
-        self.trunk = TokenTrunk(vocab + mask, vocab, blocks, context, width=width)
+        self.trunk = TokenTrunk(vocab + mask, vocab, blocks, context, width=width, length=length)
 
     def forward(self, x: State, t: Float[Tensor, "b *times"], cond: Cond = None) -> Float[Tensor, "b n vocab"]:
         """The network's answer."""
