@@ -17,6 +17,14 @@ from pushforward.metrics.graph_statistics import Clustering, Degrees, Orbits, gr
 from pushforward.metrics.kmer_distance import kmer_distance
 from pushforward.metrics.layouts import alignment, overlap
 from pushforward.metrics.mmd import mmd
+from pushforward.metrics.molecules import (
+    canonical_smiles,
+    internal_diversity,
+    novelty,
+    property_distance,
+    uniqueness,
+    validity,
+)
 from pushforward.metrics.path_energy import path_energy
 from pushforward.metrics.perplexity import perplexity
 from pushforward.metrics.precision_recall_coverage import PrecisionRecallCoverage, precision_recall_coverage
@@ -39,22 +47,28 @@ __all__ = [
     "UpperBound",
     "alignment",
     "c2st",
+    "canonical_smiles",
     "class_accuracy",
     "copies",
     "curvature",
     "energy_distance",
     "frechet",
     "graph_mmd",
+    "internal_diversity",
     "kmer_distance",
     "mmd",
+    "novelty",
     "overlap",
     "path_energy",
     "perplexity",
     "precision_recall_coverage",
+    "property_distance",
     "sliced_wasserstein",
     "table_kl",
     "table_variation",
     "table_variation_floor",
+    "uniqueness",
+    "validity",
     "wasserstein",
     "with_floor",
 ]
