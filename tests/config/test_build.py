@@ -95,7 +95,9 @@ NEEDED = {  # what a part cannot do without
     "GeodesicCost": {"space": "Sphere"},
     "Placed": {"times": [0.0, 0.25, 1.0]},
     "Polytope": {"normals": [[1.0], [-1.0]], "bounds": [1.0, 1.0]},
+    "Sequences": {"path": "sequences.csv", "tokeniser": {"type": "Smiles", "symbols": ["C", "O"]}},
     "Table": {"path": "table.csv"},
+    "TextFile": {"path": "text.txt"},
     "Tokens": {"vocab": 4},
     "Trigonometric": {"latent": "Brownian"},
 }

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pushforward.core import InvalidInput
-from pushforward.data import Arrays, Batches, EightGaussians, Gaussian, Labelled, Moons, Stream
+from pushforward.data import Arrays, Batches, EightGaussians, Gaussian, Labelled, Moons, Stream, Windows
 
 
 def numbered(n):
@@ -22,6 +22,7 @@ CATALOGUE = {
     "images": lambda: Arrays(np.arange(7 * 12, dtype=np.uint8).reshape(7, 3, 2, 2), np.arange(7, dtype=np.uint8)),
     "vectors": lambda: Arrays(torch.randn(9, 2), torch.randn(9, 3)),
     "mapping": lambda: Arrays({"a": torch.randn(6, 2), "b": torch.arange(6)}, {"c": torch.randn(6, 1)}),
+    "windows": lambda: Windows(torch.arange(50), 3),
     "stream": lambda: Stream(Gaussian(dim=3)),
     "labelled stream": lambda: Stream(Labelled(Moons())),
 }

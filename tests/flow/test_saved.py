@@ -19,6 +19,8 @@ FRAME = Frame(
     transform=pf.data.Standardise.fit(torch.randn(9, 3)),
     columns=("a", "b", "c"),
     class_names=("x", "y"),
+    vocab=3,
+    tokeniser=pf.data.Smiles(("C", "O")),
 )
 
 

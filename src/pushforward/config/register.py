@@ -9,7 +9,7 @@ from torch import nn
 from pushforward import couplings, data, fields, guidance, nets, objectives, paths, solvers, spaces, transport
 from pushforward.core import Coupling, Field, Head, Objective, Path, Schedule, Smooth, Solver, Space
 from pushforward.couplings import LearnedCoupling
-from pushforward.data import Distribution, Loader
+from pushforward.data import Distribution, Loader, Tokeniser
 from pushforward.guidance import Guidance
 from pushforward.objectives import Convex, FieldTerm, NeuralPath
 from pushforward.objectives.flow_maps import Intervals, VelocityEstimate
@@ -137,6 +137,7 @@ def kinds() -> Mapping[type, Mapping[str, type]]:
         Smooth: _named(spaces, *(name for name in SPACES if name != "Tokens")),
         Space: _named(spaces, *SPACES),
         TimeLaw: _named(objectives.times, "Beta", "Grid", "Importance", "LogitNormal", "ModeSD3", "UShaped", "Uniform"),
+        Tokeniser: _named(data.tokenisers),
         VelocityEstimate: _named(objectives.flow_maps, "Conditional", "Guided"),  # Teacher needs a model
         Weight: _named(objectives.weights),
         nn.Module: _named(nets, "DiT", "MLP", "ResidualMLP", "UNet"),

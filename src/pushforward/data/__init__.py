@@ -4,7 +4,7 @@ Everything in memory is handed out by index, without worker processes. What is k
 flow (scores, marginal velocities, posteriors) belongs to the oracles; who is paired with whom to the couplings.
 """
 
-from pushforward.data import loaders, toys, transforms
+from pushforward.data import loaders, tokenisers, toys, transforms
 from pushforward.data.batches import Arrays, Batches, Distribution, Stream
 from pushforward.data.dataset import Dataset, Loader, random_split
 from pushforward.data.layout_code import LayoutCode
@@ -20,7 +20,9 @@ from pushforward.data.loaders import (
     JapanEarthquakes,
     MeshFile,
     RicoLayouts,
+    Sequences,
     Table,
+    TextFile,
     Torsions,
     Toy,
     adjacency,
@@ -28,6 +30,15 @@ from pushforward.data.loaders import (
 )
 from pushforward.data.mesh_density import MeshDensity
 from pushforward.data.rotation_mixture import RotationMixture
+from pushforward.data.tokenisers import (
+    DNA,
+    Characters,
+    Protein,
+    Smiles,
+    Tokeniser,
+    describe_tokeniser,
+    rebuild_tokeniser,
+)
 from pushforward.data.toys import (
     BallMixture,
     BoxFaces,
@@ -64,9 +75,11 @@ from pushforward.data.transforms import (
     model_shape,
     rebuild_transform,
 )
+from pushforward.data.windows import Windows
 
 __all__ = [
     "CIFAR10",
+    "DNA",
     "MNIST",
     "AffineMap",
     "Arrays",
@@ -75,6 +88,7 @@ __all__ = [
     "Batches",
     "Bounded",
     "BoxFaces",
+    "Characters",
     "Checkerboard",
     "Clip",
     "Components",
@@ -106,25 +120,34 @@ __all__ = [
     "Pinwheel",
     "PolytopeMixture",
     "Positive",
+    "Protein",
     "RicoLayouts",
     "Rings",
     "RotationMixture",
     "SCurve",
+    "Sequences",
     "SimplexLogRatio",
+    "Smiles",
     "Spirals",
     "Standardise",
     "Stream",
     "Table",
+    "TextFile",
+    "Tokeniser",
     "Torsions",
     "Toy",
     "Transform",
+    "Windows",
     "adjacency",
+    "describe_tokeniser",
     "describe_transform",
     "loaders",
     "model_shape",
     "random_split",
+    "rebuild_tokeniser",
     "rebuild_transform",
     "step_motion",
+    "tokenisers",
     "toys",
     "transforms",
 ]

@@ -10,6 +10,7 @@ from torch import Tensor
 from pushforward.core import Incompatible, InvalidInput, State, generator_from, require
 from pushforward.data.batches import Batches
 from pushforward.data.checks import require_fraction
+from pushforward.data.tokenisers import Tokeniser
 from pushforward.data.transforms import Identity, Transform, model_shape
 
 __all__ = ["Dataset", "Loader", "Shape", "random_split"]
@@ -36,8 +37,11 @@ class Dataset:
         name: What to call it in reports.
         columns: Names of the coordinates of a table.
         class_names: What the labels 0, 1, ... mean.
+        vocab: Number of symbols, when rows are symbols; the tokeniser's when left out.
+        tokeniser: Makes texts of rows of symbols.
 
-    Raises: `Incompatible` when train, test and source differ in shape, or labels come without `classes`.
+    Raises: `Incompatible` when train, test and source differ in shape, labels come without `classes`, or rows that
+        should be symbols are none.
 
     Example:
         >>> rows = pf.data.Arrays(torch.zeros(10, 3))
@@ -55,6 +59,8 @@ class Dataset:
     name: str = ""
     columns: tuple[str, ...] | None = None
     class_names: tuple[str, ...] | None = None
+    vocab: int | None = None
+    tokeniser: Tokeniser | None = None
 
     def __post_init__(self) -> None:
         x, cond = self.train.take(1)
@@ -64,6 +70,11 @@ class Dataset:
         for name, batches in parts.items():
             found = self.shape if batches is None else _shape(batches.take(1)[0])
             require(found == self.shape, f"{name} rows have shape {found}, expected {self.shape}", Incompatible)
+        if self.tokeniser is not None and self.vocab is None:
+            object.__setattr__(self, "vocab", self.tokeniser.vocab)
+        if self.vocab is not None:
+            whole = isinstance(x, Tensor) and not x.is_floating_point()
+            require(whole, f"train rows are no symbols 0 to {self.vocab - 1}; give int64 rows [N, L]", Incompatible)
         if isinstance(cond, Tensor):
             if cond.is_floating_point():
                 object.__setattr__(self, "features", self.features or cond.shape[1])

@@ -9,7 +9,17 @@ import torch
 from torch import Tensor
 
 from pushforward.core import Cond, InvalidInput, require
-from pushforward.data import Dataset, Identity, Transform, describe_transform, model_shape, rebuild_transform
+from pushforward.data import (
+    Dataset,
+    Identity,
+    Tokeniser,
+    Transform,
+    describe_tokeniser,
+    describe_transform,
+    model_shape,
+    rebuild_tokeniser,
+    rebuild_transform,
+)
 
 __all__ = ["Frame"]
 
@@ -27,6 +37,8 @@ class Frame:
         name: What to call the data.
         columns: Names of the coordinates of a table.
         class_names: What the labels mean.
+        vocab: Number of symbols, when rows are symbols.
+        tokeniser: Makes texts of rows of symbols.
     """
 
     shape: tuple[int, ...]
@@ -37,6 +49,8 @@ class Frame:
     name: str = ""
     columns: tuple[str, ...] | None = None
     class_names: tuple[str, ...] | None = None
+    vocab: int | None = None
+    tokeniser: Tokeniser | None = None
 
     @property
     def model_shape(self) -> tuple[int, ...]:
@@ -47,15 +61,14 @@ class Frame:
     def of(cls, data: Dataset) -> "Frame":
         """The frame of a data set."""
         assert isinstance(data.shape, tuple)
-        source = data.source is not None
-        return cls(
-            data.shape, data.classes, data.features, data.transform, source, data.name, data.columns, data.class_names
-        )
+        own = {name: getattr(data, name) for name in vars(data).keys() & cls.__dataclass_fields__.keys()}
+        return cls(**{**own, "source": data.source is not None})
 
     def written(self) -> dict[str, str]:
         """As short texts, for the header of the weights; the transform's tensors go beside them."""
-        plain = {name: value for name, value in vars(self).items() if name != "transform"}
-        return {"frame": json.dumps({**plain, "transform": describe_transform(self.transform)})}
+        tokeniser = None if self.tokeniser is None else describe_tokeniser(self.tokeniser)
+        described = {"transform": describe_transform(self.transform), "tokeniser": tokeniser}
+        return {"frame": json.dumps({**vars(self), **described})}
 
     @classmethod
     def read(cls, header: dict[str, str], tensors: dict[str, Tensor]) -> "Frame":
@@ -64,10 +77,16 @@ class Frame:
         Raises: `ValueError`, `TypeError`, `KeyError` or `AttributeError` for a header that it did not write.
         """
         found: dict[str, Any] = json.loads(header["frame"])
-        numbers = [*found["shape"], *(found[k] for k in ("classes", "features") if found.get(k) is not None)]
-        require(all(type(k) is int and k >= 1 for k in numbers), f"shape, classes and features are {numbers}")
+        sizes = ("classes", "features", "vocab")
+        numbers = [*found["shape"], *(found[k] for k in sizes if found.get(k) is not None)]
+        require(all(type(k) is int and k >= 1 for k in numbers), f"shape, {', '.join(sizes)} are {numbers}")
         tuples = {k: tuple(v) for k, v in found.items() if k in ("shape", "columns", "class_names") and v is not None}
-        return cls(**{**found, **tuples, "transform": rebuild_transform(found["transform"], tensors)})
+        tokeniser = found.get("tokeniser")
+        rebuilt = {
+            "transform": rebuild_transform(found["transform"], tensors),
+            "tokeniser": None if tokeniser is None else rebuild_tokeniser(tokeniser),
+        }
+        return cls(**{**found, **tuples, **rebuilt})
 
     def condition(self, cond: Any, n: int, optional: bool) -> Cond:
         """`cond` for `n` rows, checked: labels in range, vectors of the right width.

@@ -15,7 +15,9 @@ from pushforward.data.loaders.japan_earthquakes import JapanEarthquakes
 from pushforward.data.loaders.mesh_file import MeshFile
 from pushforward.data.loaders.mnist import MNIST
 from pushforward.data.loaders.rico_layouts import RicoLayouts
+from pushforward.data.loaders.sequences import Sequences
 from pushforward.data.loaders.table import Table
+from pushforward.data.loaders.text_file import TextFile
 from pushforward.data.loaders.torsions import Torsions
 from pushforward.data.loaders.toy import Toy
 
@@ -31,7 +33,9 @@ __all__ = [
     "JapanEarthquakes",
     "MeshFile",
     "RicoLayouts",
+    "Sequences",
     "Table",
+    "TextFile",
     "Torsions",
     "Toy",
     "adjacency",
