@@ -61,7 +61,7 @@ SUITES: dict[str, Budgets] = {
     "few_step_2d": Budgets(FewStep(), FewStep(steps=300, points=1000, seeds=(0,), others=False)),
     "few_step_cost": Budgets(FewStepCost(), FewStepCost(steps=3, turns=1)),
     "layout": Budgets(Layout(), Layout(steps=20, layouts=100)),
-    "graphs": Budgets(Graphs(), Graphs(steps=10, graphs=20, follow=10)),
+    "graphs": Budgets(Graphs(), Graphs(10, 20, planar_steps=2, planar_graphs=4, follow=10)),
     "learned_couplings": Budgets(LearnedCouplings(), LearnedCouplings(steps=100, seeds=(0,))),
     "rectification": Budgets(
         Rectification(), Rectification(steps=300, round_steps=100, pairs=2000, points=500, seeds=(0,))

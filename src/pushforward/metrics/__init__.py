@@ -13,7 +13,7 @@ from pushforward.metrics.curvature import curvature
 from pushforward.metrics.directions import Equispaced, Orthogonal, RandomDirections, Sobol
 from pushforward.metrics.energy_distance import energy_distance
 from pushforward.metrics.frechet import frechet
-from pushforward.metrics.graph_statistics import Clustering, Degrees, Orbits, graph_mmd
+from pushforward.metrics.graph_statistics import Clustering, Degrees, Orbits, graph_mmd, planar
 from pushforward.metrics.kmer_distance import kmer_distance
 from pushforward.metrics.layouts import alignment, overlap
 from pushforward.metrics.mmd import mmd
@@ -61,6 +61,7 @@ __all__ = [
     "overlap",
     "path_energy",
     "perplexity",
+    "planar",
     "precision_recall_coverage",
     "property_distance",
     "sliced_wasserstein",

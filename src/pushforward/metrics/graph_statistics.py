@@ -9,7 +9,7 @@ from torch import Tensor
 
 from pushforward.core import require
 
-__all__ = ["Clustering", "Degrees", "GraphStatistic", "Orbits", "graph_mmd"]
+__all__ = ["Clustering", "Degrees", "GraphStatistic", "Orbits", "graph_mmd", "planar"]
 
 
 @dataclass(frozen=True)
@@ -156,3 +156,29 @@ def graph_mmd(
     a, b = (torch.stack([statistic(graph.double()) for graph in graphs]) for graphs in (x, y))
     kernel = lambda p, q: (-torch.cdist(p, q, p=1).square() / (8 * float(h or 1) ** 2)).exp().mean()
     return (kernel(a, a) + kernel(b, b) - 2 * kernel(a, b)).to(torch.get_default_dtype())
+
+
+def planar(graphs: Sequence[Tensor]) -> float:
+    """Share of graphs that hang together and can be drawn in the plane without crossings.
+
+    By networkx: connected, and passing the left-right planarity test.
+
+    Source: the validity of planar graphs of Martinkus et al., SPECTRE (ICML 2022), https://arxiv.org/abs/2204.01613.
+
+    Args:
+        graphs: Adjacency matrices `[n, n]` of 0 and 1, symmetric with empty diagonals, of any sizes.
+
+    Raises: `InvalidInput` for no graphs.
+
+    Example:
+        >>> planar([torch.ones(4, 4) - torch.eye(4), torch.ones(5, 5) - torch.eye(5)])  # K5 is not
+        0.5
+    """
+    import networkx as nx
+
+    require(len(graphs) > 0, "got no graphs, expected one at least")
+    drawn = 0
+    for graph in graphs:
+        found = nx.from_numpy_array(graph.cpu().numpy())
+        drawn += len(found) > 0 and nx.is_connected(found) and nx.check_planarity(found)[0]
+    return drawn / len(graphs)
