@@ -19,6 +19,7 @@ from pushforward.bench.outliers import Outliers
 from pushforward.bench.peers import PEERS
 from pushforward.bench.point_process import PointProcess
 from pushforward.bench.results import Result, Results
+from pushforward.bench.smiles import Molecules
 from pushforward.bench.suites import SUITES, Budgets, run
 from pushforward.bench.three_marginals import ThreeMarginals
 from pushforward.bench.training_speed import TrainingSpeed
@@ -39,6 +40,7 @@ __all__ = [
     "Graphs",
     "Job",
     "Layout",
+    "Molecules",
     "Outliers",
     "PointProcess",
     "Result",

@@ -1,7 +1,7 @@
 """How good molecules are that were written as SMILES: with rdkit, which is asked for when it is needed."""
 
 import importlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -24,12 +24,13 @@ def _rdkit(module: str) -> Any:
         ) from error
 
 
-def _parsed(smiles: Sequence[str]) -> list[Any]:
-    """Molecules, None for what is none; silent about what is wrong."""
-    chem, quiet = _rdkit("Chem"), _rdkit("rdBase").BlockLogs()
-    found = [chem.MolFromSmiles(text) if text else None for text in smiles]
-    del quiet
-    return found
+def _parsed(smiles: Iterable[str]) -> Iterator[Any]:
+    """One molecule after the other (many at once take gigabytes), None for what is none; silent about what is wrong."""
+    chem, block = _rdkit("Chem"), _rdkit("rdBase").BlockLogs
+    for text in smiles:
+        with block():
+            molecule = chem.MolFromSmiles(text) if text else None
+        yield molecule
 
 
 def canonical_smiles(smiles: Sequence[str]) -> list[str | None]:
