@@ -14,6 +14,7 @@ B, N, K = 4, 9, 5
 NETS = {
     "transformer": partial(TokenTransformer, K, width=16, depth=2, heads=2),
     "transformer, mask": partial(TokenTransformer, K, mask=True, width=16, depth=1, heads=1),
+    "transformer, near": partial(TokenTransformer, K, width=16, depth=2, heads=2, kernel=3),
     "cnn": partial(TokenCNN, K, width=16, kernel=3, dilations=(1, 2)),
     "cnn, mask": partial(TokenCNN, K, mask=True, width=16, kernel=5, dilations=[1]),
 }
@@ -139,6 +140,19 @@ def test_a_convolution_sees_as_far_as_it_says(perturbed):
     assert (seen.min(), seen.max()) == (10, 20)
 
 
+def test_a_convolution_beside_attention_is_a_matrix_of_neighbours():
+    """Told apart from attention by a row alone: h + W h, with W of three diagonals for every coordinate."""
+    net = TokenTransformer(2, width=4, depth=1, heads=1, kernel=3)
+    near, h = net.trunk.blocks[0].near[0], torch.randn(1, 6, 4)
+    weight, bias = near.convolution.weight[:, 0], near.convolution.bias
+    expected = h + bias
+    for shift in (-1, 0, 1):
+        for place in range(6):
+            if 0 <= place + shift < 6:
+                expected[0, place] = expected[0, place] + weight[:, shift + 1] * h[0, place + shift]
+    torch.testing.assert_close(near(h), expected)
+
+
 @every
 def test_what_cannot_be_used_is_refused(build):
     net, (x, t) = build(), draws()
@@ -157,8 +171,9 @@ def test_what_cannot_be_used_is_refused(build):
 def test_sizes_that_do_not_fit_are_refused():
     with pytest.raises(InvalidInput, match="even number of coordinates a head"):
         TokenTransformer(4, width=12, heads=4)
-    with pytest.raises(InvalidInput, match="odd number"):
-        TokenCNN(4, kernel=4)
+    for net in (TokenCNN, TokenTransformer):
+        with pytest.raises(InvalidInput, match="odd number"):
+            net(4, kernel=4)
     with pytest.raises(InvalidInput, match="dilations=0"):
         TokenCNN(4, dilations=())
     for net in (TokenTransformer, TokenCNN):

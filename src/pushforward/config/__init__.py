@@ -8,6 +8,7 @@ from pushforward.config.experiment import Experiment, Guidance, guide, start
 from pushforward.config.methods import METHODS, Method
 from pushforward.config.register import kinds, parts_of
 from pushforward.config.schema import (
+    LATE_NET,
     Config,
     Evaluation,
     Sampling,
@@ -19,6 +20,7 @@ from pushforward.config.schema import (
 )
 
 __all__ = [
+    "LATE_NET",
     "METHODS",
     "Config",
     "Evaluation",

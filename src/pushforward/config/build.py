@@ -172,6 +172,8 @@ def _plain(value: Any) -> Any:
         return describe(value)
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
+    if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
+        return {key: _plain(inner) for key, inner in value.items()}
     require(
         value is None or isinstance(value, (bool, int, float, str)),
         f"{value!r} cannot be written to a configuration; use a part of the register",

@@ -14,7 +14,8 @@ from pushforward.core import AffinePath, Field, Incompatible, Objective, Path, S
 from pushforward.couplings import Independent
 from pushforward.couplings.learned import Gaussian
 from pushforward.data import Dataset
-from pushforward.guidance import ClassifierFree
+from pushforward.guidance import ClassifierFree, SimplexClassifierFree
+from pushforward.spaces import Tokens
 from pushforward.training import Feed, Trained, train
 
 __all__ = ["Experiment", "Guidance", "guide", "start"]
@@ -24,6 +25,10 @@ Guidance: TypeAlias = float | str | Mapping[str, Any] | Partial | Callable[[Fiel
 
 def guide(field: Field, guidance: Guidance, objective: Objective | None = None) -> Field:
     """The guided field: None leaves it alone, a number is classifier-free guidance with that scale.
+
+    Of tokens the logarithms of the probabilities are extrapolated, and so those of the rates, as Nisonoff et al.,
+    Unlocking Guidance for Discrete State-Space Diffusion and Flow Models (ICLR 2025), https://arxiv.org/abs/2406.01572,
+    do; here the law is normalised again, so that masks are revealed no sooner and no later.
 
     A name or a mapping is a part of the guidance room without its field, as in a configuration. `objective` is what the
     field was trained with, if known.
@@ -40,6 +45,8 @@ def guide(field: Field, guidance: Guidance, objective: Objective | None = None) 
     if known is None:
         return field
     _require_null(known, objective)
+    if isinstance(known, float) and isinstance(getattr(getattr(field, "path", None), "space", None), Tokens):
+        return SimplexClassifierFree(field, known, tilt=True)
     if isinstance(known, float):
         return ClassifierFree(field, known)
     return known(field=field) if isinstance(known, Partial) else known(field)
@@ -84,13 +91,15 @@ class Experiment:
         config: The parts.
         dataset: What to learn from; `Experiment.of(config)` loads the one that the configuration names.
 
-    Raises: `Incompatible` for guidance towards conditions that the data do not have.
+    Raises: `Incompatible` for guidance towards conditions that the data do not have, and for symbols where the path is
+        one of numbers; `InvalidInput` for more symbols than the path's.
     """
 
     config: Config
     dataset: Dataset
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "config", self.config.on(self.dataset))
         guided = isinstance(self.config.sampling.guidance, (float, Partial))
         require(
             not guided or self.dataset.train.take(1)[1] is not None,

@@ -140,7 +140,7 @@ def kinds() -> Mapping[type, Mapping[str, type]]:
         Tokeniser: _named(data.tokenisers),
         VelocityEstimate: _named(objectives.flow_maps, "Conditional", "Guided"),  # Teacher needs a model
         Weight: _named(objectives.weights),
-        nn.Module: _named(nets, "DiT", "MLP", "ResidualMLP", "UNet"),
+        nn.Module: _named(nets, "DiT", "MLP", "ResidualMLP", "TokenCNN", "TokenTransformer", "UNet"),
     }
 
 

@@ -31,17 +31,19 @@ from pushforward.core import (
     require,
     span_of,
 )
-from pushforward.couplings import Independent, LearnedCoupling
-from pushforward.data import Loader
-from pushforward.fields import FlowSDE
+from pushforward.couplings import Barycentric, Independent, LearnedCoupling, Paired
+from pushforward.data import Dataset, Loader
+from pushforward.fields import FlowSDE, Logits
 from pushforward.objectives import FlowMatching
 from pushforward.paths import Affine
-from pushforward.solvers import Heun, Jump, Stochastic, draws_noise
+from pushforward.solvers import ExactJump, Heun, Jump, Stochastic, draws_noise
 from pushforward.solvers.grids import Grid, Uniform
-from pushforward.spaces import Euclidean, is_curved
+from pushforward.spaces import Euclidean, Simplex, Tokens, is_curved
 from pushforward.training import Training
+from pushforward.transport import Hamming
 
 __all__ = [
+    "LATE_NET",
     "Config",
     "Evaluation",
     "Sampling",
@@ -55,7 +57,7 @@ __all__ = [
 
 
 LATE_OBJECTIVE = ("path", "shape", "classes", "features")
-LATE_NET = ("shape", "classes", "features", "outputs", "times")
+LATE_NET = ("shape", "classes", "features", "outputs", "times", "vocab", "mask")
 LATE_GUIDANCE = ("field",)
 LATE_SOLVER = ("path",)
 
@@ -70,8 +72,8 @@ class Sampling:
     """How a run is sampled unless told otherwise.
 
     Args:
-        solver: Follows the field. One that steps in the coefficients of a path, such as `{type: UniPC, order: 3}`, gets
-            that of the run.
+        solver: Follows the field; None for the usual one, `Heun`, or `ExactJump` on tokens. One that steps in the
+            coefficients of a path, such as `{type: UniPC, order: 3}`, gets that of the run.
         grid: Where the steps begin and end, e.g. `LogSNR`; adaptive solvers choose for themselves.
         steps: Steps from source to data, >= 1; adaptive solvers choose their own and use this for outputs only.
         guidance: None for none, a number w for classifier-free guidance with that scale, or a part of the guidance room
@@ -83,14 +85,15 @@ class Sampling:
     Raises: `InvalidInput` for no steps, and for a guidance that no field could be given to.
     """
 
-    solver: Solver | Partial = field(default_factory=Heun)
+    solver: Solver | Partial | None = None
     steps: int = 50
     guidance: float | Partial | None = None
     eps: float = 1.0
     grid: Grid = field(default_factory=Uniform)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "solver", named_solver(self.solver, "sampling.solver"))
+        if self.solver is not None:
+            object.__setattr__(self, "solver", named_solver(self.solver, "sampling.solver"))
         require(self.steps >= 1, f"sampling.steps: got {self.steps}, expected at least 1")
         require(0 <= self.eps < math.inf, f"sampling.eps: got {self.eps}, expected a finite number >= 0")
         object.__setattr__(self, "guidance", checked_guidance(self.guidance, "sampling.guidance"))
@@ -121,7 +124,7 @@ class Config:
 
     `objective` waits for the path, `net` for the shapes of the data and for what the head asks of it, and `data` until
     someone wants to load it; what is written of them is checked at once. An object in place of a `Partial` is taken as
-    it is.
+    it is. With `symbols_of_data` the number of symbols in `path` only stands for one that `on` fills in.
 
     Raises: `Incompatible` for an objective that makes no sense on the path, or was built on another one, for a head
         that tells no velocity there, and for a stochastic solver where no score is known; `InvalidInput` for a grid
@@ -138,6 +141,7 @@ class Config:
     evaluation: Evaluation = field(default_factory=Evaluation)
     seed: int = 0
     recipe: str | None = None
+    symbols_of_data: bool = False
 
     def __post_init__(self) -> None:
         whole = isinstance(self.seed, Integral) and not isinstance(self.seed, bool)
@@ -167,15 +171,105 @@ class Config:
             f"{self._objective.__name__} learns a path of its own, but path is {self.path}; leave path out",
             Incompatible,
         )
+        self._check_symbols()
         self._check_sampling(learned)
 
+    def _check_symbols(self) -> None:
+        """Refuse what takes symbols for numbers, or numbers for symbols."""
+        space, net = getattr(self.path, "space", None), self.net
+        reads = not isinstance(net, Partial) or "vocab" in net.late
+        if not isinstance(space, Tokens):
+            require(
+                not (isinstance(net, Partial) and reads) or isinstance(space, Simplex),
+                f"{net.part.__name__ if isinstance(net, Partial) else net} reads symbols, and states move on {space}; "
+                "use path: {type: Mixture, space: {type: Tokens, mask: true}}, or a net such as ResidualMLP",
+                Incompatible,
+            )
+            return
+        require(
+            reads,
+            f"{net.part.__name__ if isinstance(net, Partial) else net} reads numbers, and states are symbols of "
+            f"{space}; use net: TokenTransformer or TokenCNN",
+            Incompatible,
+        )
+        said = "" if self._head is None else f" with {type(self._head).__name__}"
+        require(
+            isinstance(self._head, Logits),
+            f"{self._objective.__name__}{said} tells no way from noise to symbols; use objective: "
+            "DiscreteFlowMatching, or head: Logits",
+            Incompatible,
+        )
+        name, cost = type(self.coupling).__name__, getattr(self.coupling, "cost", None)
+        require(
+            isinstance(self.coupling, (Independent, Paired)) or not space.mask,
+            f"all noise is mask, of which {name} can choose none; leave coupling to Independent",
+            Incompatible,
+        )
+        symbolic = isinstance(cost, Hamming) and not isinstance(self.coupling, Barycentric)
+        with_cost = "" if cost is None or isinstance(cost, Hamming) else f" with cost {type(cost).__name__}"
+        require(
+            isinstance(self.coupling, (Independent, Paired)) or symbolic,
+            f"{name}{with_cost} computes with numbers, and states are symbols; use coupling: Independent, or {{type: "
+            "ExactOT, cost: Hamming}",
+            Incompatible,
+        )
+        guidance = self.sampling.guidance
+        require(
+            not isinstance(guidance, Partial) or hasattr(guidance.part, "law"),
+            f"{getattr(guidance, 'part', type(guidance)).__name__} steers velocities, and symbols have none; set "
+            "guidance to a number, whose logarithms of probabilities are steered",
+            Incompatible,
+        )
+
+    @property
+    def usual(self) -> Solver | Partial:
+        """The solver of those who do not name one."""
+        given = self.sampling.solver
+        if given is not None:
+            return given
+        symbols = isinstance(getattr(self.path, "space", None), Tokens)
+        return Partial(ExactJump, late=LATE_SOLVER) if symbols else Heun()
+
+    def on(self, data: Dataset) -> "Config":
+        """With the number of symbols that the data have, where it was left to them.
+
+        Raises: `InvalidInput` where the data have more symbols than the space, or do not say how many; `Incompatible`
+            where one of both is of symbols, and the other of numbers.
+        """
+        space, x = getattr(self.path, "space", None), data.train.take(1)[0]
+        symbols = isinstance(x, Tensor) and not x.is_floating_point() and x.dtype != torch.uint8
+        require(
+            isinstance(space, Tokens) or data.vocab is None,
+            f"the data are symbols 0 to {(data.vocab or 1) - 1}, and states move on {space}; use path: {{type: "
+            "Mixture, space: {type: Tokens, mask: true}} and objective: DiscreteFlowMatching",
+            Incompatible,
+        )
+        if not isinstance(space, Tokens):
+            return self
+        require(
+            symbols,
+            f"the data are no whole numbers, and states are symbols of {space}; give int64 rows, or texts and a "
+            "tokeniser",
+            Incompatible,
+        )
+        require(
+            data.vocab is not None or not self.symbols_of_data,
+            "path.space.vocab is not set, and the data do not say how many symbols there are; add --set "
+            "path.space.vocab=VALUE",
+        )
+        vocab = data.vocab if self.symbols_of_data and data.vocab is not None else space.vocab
+        require(
+            (data.vocab or 0) <= vocab,
+            f"the data have {data.vocab} symbols, and {space} has room for {space.vocab}; leave path.space.vocab out, "
+            f"or set it to {data.vocab}",
+        )
+        path = replace(cast(Any, self.path), space=replace(space, vocab=vocab))
+        return self if path == self.path else replace(self, path=path, symbols_of_data=False)
+
     def _check_sampling(self, learned: bool) -> None:
-        solver = self.followed_by(self.sampling.solver)
-        if is_dataclass(solver) and hasattr(solver, "path"):
-            # what is written down leaves the path out, whoever gave it
-            given = {f.name: getattr(solver, f.name) for f in fields(solver) if f.name != "path"}
-            part = Partial(type(solver), given, LATE_SOLVER, "sampling.solver")
-            object.__setattr__(self, "sampling", replace(self.sampling, solver=part))
+        solver = self.followed_by(self.usual)
+        if self.sampling.solver is not None and hasattr(solver, "path"):
+            object.__setattr__(self, "sampling", replace(self.sampling, solver=_pathless(solver)))
         if isinstance(solver, Stochastic) and not learned:  # which brings its own noise
             self._check_noised(solver)
             require(
@@ -209,7 +303,7 @@ class Config:
     @property
     def jumps(self) -> bool:
         """Whether samples are made by the flow map."""
-        solver = self.sampling.solver
+        solver = self.usual
         return (solver.part if isinstance(solver, Partial) else type(solver)) is Jump
 
     def followed_by(self, solver: Solver | Partial | str) -> Solver:
@@ -233,7 +327,8 @@ class Config:
 
     def _moving(self, solver: Solver) -> Solver:
         """The solver, moving on the space of the path where it was told no other than the usual one."""
-        space, given = getattr(self.path, "space", None), getattr(solver, "space", None)
+        space, own = getattr(self.path, "space", None), getattr(solver, "path", None)
+        given = getattr(solver, "space", getattr(own, "space", None))
         if space is None or isinstance(space, Euclidean):
             return solver
         require(
@@ -353,13 +448,20 @@ class Config:
             "`times`; use another net, such as ResidualMLP",
             Incompatible,
         )
-        return self.net(shape=shape, classes=classes, features=features, outputs=outputs, times=times)
+        space = self.path.space
+        vocab = space.vocab if isinstance(space, Tokens) else shape[-1]
+        mask = isinstance(space, Tokens) and space.mask
+        late = {"shape": shape, "outputs": outputs, "times": times, "vocab": vocab, "mask": mask}
+        return self.net(classes=classes, features=features, **late)
 
     def resolved(self) -> dict[str, Any]:
         """The mapping that gives this configuration again, every default written out."""
         found = describe(self, typed=False)
         for section in ("training", "sampling", "evaluation"):
             found[section].pop("type")
+        found["sampling"]["solver"] = describe(self.usual)
+        if found.pop("symbols_of_data"):
+            found["path"]["space"].pop("vocab")
         return found
 
 
@@ -368,6 +470,24 @@ def _learned(coupling: str) -> str:
         f"coupling: {coupling} is learned with the net; write `objective: {{type: Joint, coupling: {coupling}, "
         "objective: FlowMatching}`, and leave coupling to Independent"
     )
+
+
+def _pathless(solver: Any) -> Any:
+    """A solver as it is written down: without the path, whoever gave it."""
+    if not (is_dataclass(solver) and hasattr(solver, "path")) or isinstance(solver, type):
+        return solver
+    given = {f.name: _pathless(getattr(solver, f.name)) for f in fields(solver) if f.name != "path"}
+    return Partial(type(solver), given, LATE_SOLVER, "sampling.solver")
+
+
+def _sized(path: Any) -> tuple[Any, bool]:
+    """What is said of a path, and whether it left the number of symbols to the data, for which 2 stands here."""
+    space = path.get("space") if isinstance(path, Mapping) else None
+    if space != "Tokens" and not (isinstance(space, Mapping) and space.get("type") == "Tokens"):
+        return path, False
+    said = {"type": "Tokens"} if isinstance(space, str) else dict(cast(Any, space))
+    left = said.get("vocab") is None
+    return {**path, "space": {**said, "vocab": 2} if left else said}, left
 
 
 def named_solver(spec: Any, where: str) -> Any:
@@ -409,7 +529,7 @@ def parse(spec: Mapping[str, Any]) -> Config:
     spec = dict(spec)
     spec.pop("version", None)
     spec.pop("summary", None)
-    known = Config.__dataclass_fields__
+    known = Config.__dataclass_fields__.keys() - {"symbols_of_data"}
     for key in spec:
         require(key in known, f"unknown key {key!r} in the configuration; {nearest(str(key), known)}")
     part = spec.get("coupling")
@@ -430,7 +550,7 @@ def parse(spec: Mapping[str, Any]) -> Config:
             parts["solver"] = named_solver(sampling["solver"], "sampling.solver")
         late["sampling"] = replace(build(rest, Sampling, "sampling"), **parts)
     if spec.get("path") is not None:  # with the rest, at once: on some paths the usual solver makes no sense
-        path = spec.pop("path")
+        path, late["symbols_of_data"] = _sized(spec.pop("path"))
         late["path"] = path if isinstance(path, Path) else build(path, Path, "path")
     given = {key: value for key, value in spec.items() if key not in slots}
     return replace(build(given, Config, ""), **late)

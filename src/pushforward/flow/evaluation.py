@@ -9,6 +9,7 @@ from pushforward.config import Evaluation
 from pushforward.core import Cond, generator_from, require, take
 from pushforward.data import Arrays, Dataset
 from pushforward.flow.flow import Flow
+from pushforward.flow.token_evaluation import token_metrics
 from pushforward.metrics import (
     Floored,
     class_accuracy,
@@ -20,6 +21,7 @@ from pushforward.metrics import (
     wasserstein,
     with_floor,
 )
+from pushforward.spaces import Tokens
 
 __all__ = ["Evaluated", "evaluate", "usual_conditions"]
 
@@ -55,7 +57,8 @@ def evaluate(flow: Flow, settings: Evaluation | None = None, *, data: Dataset | 
     Distances are taken in model units, in which no coordinate dominates by its unit, and on a curved space between its
     features where it has some: angles that differ by a turn are one. Each comes with its floor, the
     same figure for as many real training rows: a perfect sampler reaches it up to the noise of both. Training rows
-    would all be copies of themselves; the floor of `copies` is the share to be expected of new rows.
+    would all be copies of themselves; the floor of `copies` is the share to be expected of new rows. Rows of symbols
+    are judged by `token_metrics` instead.
 
     Args:
         flow: A fitted flow.
@@ -76,6 +79,10 @@ def evaluate(flow: Flow, settings: Evaluation | None = None, *, data: Dataset | 
     # files may be sorted, and the first rows are looked at most
     order = torch.randperm(len(real), generator=generator_from(settings.seed, "held out")).to(real.device)
     real, real_cond = real[order], take(real_cond, order)
+
+    if isinstance(flow.config.path.space, Tokens):
+        metrics = token_metrics(flow, samples, real, real_cond, data=data, seed=settings.seed)
+        return Evaluated(metrics, samples, conditions, real, real_cond)
 
     features = getattr(flow.config.path.space, "features", lambda rows: rows)
     to_model = lambda rows: features(

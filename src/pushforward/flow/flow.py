@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from numbers import Integral
 from pathlib import Path as File
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -15,11 +15,13 @@ from torch import Tensor, nn
 
 from pushforward import __version__, recipes
 from pushforward.config import (
+    LATE_NET,
     Config,
     Experiment,
     Guidance,
     Partial,
     Sampling,
+    build_partial,
     override,
     parse,
     read_yaml,
@@ -31,6 +33,7 @@ from pushforward.core import (
     Divergence,
     Field,
     Gen,
+    Incompatible,
     InvalidInput,
     Objective,
     Path,
@@ -41,13 +44,13 @@ from pushforward.core import (
     map_state,
     require,
 )
-from pushforward.data import Arrays, Dataset, Identity, Standardise, Transform
+from pushforward.data import Arrays, Characters, Dataset, Identity, Standardise, Tokeniser, Transform
 from pushforward.data.checks import require_finite
 from pushforward.flow.follower import Follower
 from pushforward.flow.frame import Frame, as_condition
 from pushforward.flow.saved import load_model, read_frame, write_model
 from pushforward.solvers import Solution
-from pushforward.spaces import Euclidean, Torus
+from pushforward.spaces import Euclidean, Tokens, Torus
 from pushforward.training import Training, atomic_write, main_process
 
 __all__ = ["Flow", "resolve"]
@@ -87,6 +90,7 @@ class Flow(BaseEstimator):
         sampling: `Sampling(...)`, or a mapping of its fields.
         transform: Data units to model units; None standardises the rows given to `fit`, on flat space, and leaves them
             as they are where the path's space is another.
+        tokeniser: Makes symbols of the texts given to `fit`; None takes their `Characters`.
         seed: Of everything random; None takes the recipe's.
 
     After `fit`: `net_` and `objective_` (averaged weights), `field_` (velocity, model units), `frame_` (shapes and
@@ -111,6 +115,7 @@ class Flow(BaseEstimator):
         training: Training | Mapping[str, Any] | None = None,
         sampling: Sampling | Mapping[str, Any] | None = None,
         transform: Transform | None = None,
+        tokeniser: Tokeniser | None = None,
         seed: int | None = None,
     ) -> None:
         self.recipe = recipe
@@ -121,6 +126,7 @@ class Flow(BaseEstimator):
         self.training = training
         self.sampling = sampling
         self.transform = transform
+        self.tokeniser = tokeniser
         self.seed = seed
         self._configure()
 
@@ -163,7 +169,8 @@ class Flow(BaseEstimator):
         """Learn the flow.
 
         Args:
-            x1: Rows `[N, *E]`, or a `Dataset`; None learns from the recipe's own data.
+            x1: Rows `[N, *E]`, or a `Dataset`; None learns from the recipe's own data. On tokens, rows of whole numbers
+                or a list of texts.
             x0: Source rows `[M, *E]`, in the same units; None starts from standard normal noise.
             cond: Labels `[N]` (integers from 0) or vectors `[N, F]` of the rows of `x1`.
             steps: Training steps, instead of the configuration's.
@@ -188,8 +195,9 @@ class Flow(BaseEstimator):
             experiment = Experiment.of(config)
         else:
             data = x1 if isinstance(x1, Dataset) else self._dataset(x1, x0, cond)
-            net = config.net if config.net is not None else parse({"net": _default_net(data)}).net
-            experiment = Experiment(replace(config, net=net, data=None), data)
+            if config.net is None:
+                config = replace(config, net=_default_net(config.path.space, data))
+            experiment = Experiment(replace(config, data=None), data)
         frame = Frame.of(experiment.dataset)
 
         def write_config() -> None:
@@ -221,24 +229,40 @@ class Flow(BaseEstimator):
         return self
 
     def _dataset(self, x1: Array, x0: Array | None, cond: Array | None) -> Dataset:
-        rows = Arrays(_floating(x1, "x1"), None if cond is None else as_condition(cond))
-        for leaf in [] if rows.cond is None else leaves(rows.cond):
-            require_finite(leaf, "cond")
-        source = None if x0 is None else Arrays(_floating(x0, "x0"))
-        labels = rows.cond if isinstance(rows.cond, Tensor) and not rows.cond.is_floating_point() else None
-        require(labels is None or bool((labels >= 0).all()), "labels in cond count from 0; got a negative one")
-        classes = None if labels is None else int(labels.max()) + 1
-        require(
-            classes is None or classes <= len(rows),
-            f"cond holds labels up to {(classes or 0) - 1} for {len(rows)} rows, expected 0, 1, ... fewer than rows; "
-            "renumber them, or give them as floats [N, 1] to condition on their value",
-        )
         space = self._configure().path.space
+        if isinstance(space, Tokens):
+            return self._texts(x1, x0, cond)
+        require(
+            not is_text(x1),
+            f"x1 are texts, and states move on {space}; use path: {{type: Mixture, space: {{type: Tokens, mask: "
+            "true}} and objective: DiscreteFlowMatching",
+        )
+        rows = Arrays(_floating(x1, "x1"), None if cond is None else as_condition(cond))
+        source = None if x0 is None else Arrays(_floating(x0, "x0"))
         flat = isinstance(space, Euclidean)
         transform = self.transform or (Standardise.fit(_tensor(rows.x)) if flat else Identity())
         for part in (rows, source) if isinstance(transform, Identity) else ():
             require_on(space, None if part is None else _tensor(part.x))
-        return Dataset(rows, None, source, transform, classes=classes)
+        return Dataset(rows, None, source, transform, classes=_classes(rows))
+
+    def _texts(self, x1: Array, x0: Array | None, cond: Array | None) -> Dataset:
+        """Rows of symbols, or of texts and the tokeniser that reads them."""
+        config, tokeniser = self._configure(), self.tokeniser
+        require(self.transform is None, "symbols have no units; leave transform out, and give a tokeniser for texts")
+        if tokeniser is None and is_text(x1):
+            lengths = {len(text) for text in x1}
+            tokeniser = Characters(padded=len(lengths) > 1).fitted(cast(Sequence[str], x1))
+        rows = Arrays(as_symbols(x1, tokeniser, "x1"), None if cond is None else as_condition(cond))
+        source = None if x0 is None else Arrays(as_symbols(x0, tokeniser, "x0"))
+        space = cast(Tokens, config.path.space)
+        if tokeniser is not None:
+            space = replace(space, vocab=tokeniser.vocab)
+        elif config.symbols_of_data:
+            top = max(int(_tensor(part.x).max()) for part in (rows, source) if part is not None)
+            space = replace(space, vocab=max(top + 1, 2))
+        require_on(replace(space, mask=False), _tensor(rows.x))  # a mask is no symbol of data
+        require_on(space, None if source is None else _tensor(source.x))
+        return Dataset(rows, None, source, classes=_classes(rows), vocab=space.vocab, tokeniser=tokeniser)
 
     def _adopt(self, config: Config, frame: Frame, net: nn.Module, objective: Any) -> "Flow":
         self.config_, self.frame_, self.net_ = config, frame, net.eval()
@@ -252,6 +276,11 @@ class Flow(BaseEstimator):
     def _follow(self) -> Follower:
         source = self._fitted().source
         return Follower(self.field_, self.config_, self.objective_, self.net_, noise=not source)
+
+    @property
+    def _symbols(self) -> bool:
+        """Whether states are symbols."""
+        return isinstance(self.config_.path.space, Tokens)
 
     def _fitted(self) -> Frame:
         require(hasattr(self, "frame_"), "this flow has learned nothing yet; call fit, or Flow.load a run")
@@ -304,8 +333,9 @@ class Flow(BaseEstimator):
         seed = int(torch.randint(2**31, (1,), generator=generator, device=getattr(generator, "device", None)))
         source = self.dataset().source
         assert source is not None
-        rows, _ = source.batch(0, n, seed=seed)
-        return frame.transform.forward(rows.to(like), generator=generator)  # pyright: ignore[reportAttributeAccessIssue]
+        rows = _tensor(source.batch(0, n, seed=seed)[0])
+        rows = rows.to(self.device) if self._symbols else rows.to(like)
+        return frame.transform.forward(rows, generator=generator)
 
     def dataset(self) -> Dataset:
         """What was learned from; a loaded flow loads it again.
@@ -398,16 +428,28 @@ class Flow(BaseEstimator):
         Returns: Rows `[N, *E]` at the other end, in its units.
         """
         frame = self._fitted()
+        require(
+            not (reverse and self._symbols),
+            "symbols jump at random, and jumps have no way back; use sample, or transport from source to data",
+            Incompatible,
+        )
         units, inward, outward = frame.transform, reverse or frame.source, not reverse or frame.source
         rows = self._rows(x0, frame.shape if inward else frame.model_shape)
         found = self.condition(cond, len(rows))
         x = units.forward(rows) if inward else rows
         steps = _steps(steps)
-        x = self._follow(x, found, steps=steps, solver=solver, guidance=guidance, reverse=reverse).x
+        generator = self._generator(None, "transport") if self._symbols else None
+        x = self._follow(
+            x, found, steps=steps, solver=solver, guidance=guidance, generator=generator, reverse=reverse
+        ).x
         return units.inverse(x) if outward else x  # pyright: ignore[reportArgumentType, reportReturnType]
 
     def _rows(self, x: Array, expected: tuple[int, ...]) -> Tensor:
-        rows = _floating(x, "x").to(self.device, next(self.net_.parameters()).dtype)
+        if self._symbols:
+            rows = as_symbols(x, self._fitted().tokeniser, "x", expected[0]).to(self.device)
+            require_on(self.config_.path.space, rows)
+        else:
+            rows = _floating(x, "x").to(self.device, next(self.net_.parameters()).dtype)
         shape = list(rows.shape[1:])
         require(shape == list(expected), f"rows have shape {shape}, expected {list(expected)} as in training")
         require(bool(torch.isfinite(rows).all()), "rows have entries that are not finite; drop or fill them")
@@ -434,9 +476,15 @@ class Flow(BaseEstimator):
             divergence: "exact" (d evaluations a step), "hutchinson" (one, unbiased) or a part, as `HutchPlusPlus()`.
             generator: For random probes and dequantisation noise.
 
-        Raises: `InvalidInput` when the source is data, whose density nobody knows.
+        Raises: `InvalidInput` when the source is data, whose density nobody knows; `Incompatible` for symbols, whose
+            log-probability is bounded by `elbo`.
         """
         frame = self._fitted()
+        require(
+            not self._symbols,
+            "the log-probability of symbols is not known, only a bound of it; use elbo(x), or score(x)",
+            Incompatible,
+        )
         require(
             not frame.source, "this flow starts from data, whose density is unknown; log_prob needs a flow from noise"
         )
@@ -451,9 +499,40 @@ class Flow(BaseEstimator):
         )
         return density + volume
 
+    def elbo(self, x: Array, cond: Any = None, *, strata: int = 16, generator: Gen = None) -> Tensor:
+        """A lower bound `[N]` of the log-probability of rows of symbols, in nats a row; an unbiased estimate of it.
+
+        Args:
+            x: Rows `[N, *E]` of symbols, or texts.
+            cond: As in `sample`.
+            strata: Evaluations a row, >= 1. A mean over many rows needs few.
+            generator: Randomness; None derives it from the seed.
+
+        Raises: `Incompatible` for flows of numbers, which have `log_prob`; `InvalidInput` when the source is data.
+        """
+        frame = self._fitted()
+        require(self._symbols, "elbo bounds the probability of symbols, and this flow is of numbers; use log_prob(x)")
+        require(not frame.source, "this flow starts from data, whose probability is unknown; elbo needs one from noise")
+        rows = self._rows(x, frame.shape)
+        generator = self._generator(generator, "elbo")
+        return self._follow.elbo(rows, self.condition(cond, len(rows)), strata=strata, generator=generator)
+
+    def decode(self, x: Array) -> list[str]:
+        """The texts of rows of symbols `[N, L]`.
+
+        Raises: `InvalidInput` where no tokeniser is known: the flow was fitted to numbers.
+        """
+        tokeniser = self._fitted().tokeniser
+        require(
+            tokeniser is not None,
+            "this flow was fitted to numbers, and knows no texts; fit it to texts, or to a Dataset with a tokeniser",
+        )
+        assert tokeniser is not None
+        return tokeniser.decode(as_symbols(x, tokeniser, "x").cpu())
+
     def score(self, x: Array, cond: Any = None) -> float:
-        """Mean log-density of rows, in nats: larger is better, as scikit-learn's scores are."""
-        return float(self.log_prob(x, cond).mean())
+        """Mean log-density of rows, or bound of it of symbols, in nats: larger is better, as in scikit-learn."""
+        return float((self.elbo(x, cond) if self._symbols else self.log_prob(x, cond)).mean())
 
     def save(self, folder: File | str) -> None:
         """Write `config.yaml` and `model.safetensors`, all that sampling needs.
@@ -485,6 +564,45 @@ class Flow(BaseEstimator):
         return flow
 
 
+def _classes(rows: Arrays) -> int | None:
+    """How many labels there are; None where conditions are none."""
+    for leaf in [] if rows.cond is None else leaves(rows.cond):
+        require_finite(leaf, "cond")
+    if not isinstance(rows.cond, Tensor) or rows.cond.is_floating_point():
+        return None
+    require(bool((rows.cond >= 0).all()), "labels in cond count from 0; got a negative one")
+    classes = int(rows.cond.max()) + 1
+    require(
+        classes <= len(rows),
+        f"cond holds labels up to {classes - 1} for {len(rows)} rows, expected 0, 1, ... fewer than rows; "
+        "renumber them, or give them as floats [N, 1] to condition on their value",
+    )
+    return classes
+
+
+def is_text(x: Any) -> bool:
+    """Whether `x` is a list of texts."""
+    return not isinstance(x, (Tensor, np.ndarray)) and len(x) > 0 and all(isinstance(text, str) for text in x)
+
+
+def as_symbols(x: Any, tokeniser: Tokeniser | None, name: str, length: int | None = None) -> Tensor:
+    """Rows of symbols `[N, *E]`: whole numbers as they are, texts by the tokeniser."""
+    if is_text(x):
+        require(tokeniser is not None, f"{name} are texts, and no tokeniser is known; give Flow(tokeniser=...)")
+        assert tokeniser is not None
+        return tokeniser.encode(x, length)
+    try:
+        rows = x if isinstance(x, Tensor) else torch.as_tensor(np.asarray(x))
+    except (TypeError, ValueError, RuntimeError):
+        raise InvalidInput(f"{name} is {type(x).__name__}, expected rows of whole numbers [N, *E], or texts") from None
+    require(
+        not rows.is_floating_point() and not rows.is_complex() and rows.ndim >= 2,
+        f"{name} has shape {list(rows.shape)} and dtype {rows.dtype}, expected whole numbers [N, *E], the numbers of "
+        "symbols; give .astype(int), or texts",
+    )
+    return rows.long()
+
+
 def _tensor(x: State) -> Tensor:
     """States of a flow are tensors."""
     assert isinstance(x, Tensor)
@@ -493,6 +611,14 @@ def _tensor(x: State) -> Tensor:
 
 def require_on(space: Any, rows: Tensor | None) -> None:
     """Raise `InvalidInput` unless rows lie on a space; those of a torus may be wrapped in any way."""
+    if rows is not None and isinstance(space, Tokens):
+        for row, *place in ((rows < 0) | (rows >= space.size)).nonzero()[:1].tolist():
+            where = ", ".join(map(str, place))
+            raise InvalidInput(
+                f"rows hold symbol {int(rows[(row, *place)])} at row {row}, index {where} (counted from 0), "
+                f"expected 0 to {space.size - 1}; renumber them, or set path.space.vocab"
+            )
+        return
     if rows is None or not hasattr(space, "project") or isinstance(space, Torus):
         return
     off = float((space.project(rows) - rows).abs().max())
@@ -517,7 +643,8 @@ def _written(config: Config) -> dict[str, Any]:
     """As `config.yaml` holds it: data are found from every folder."""
     found = {**config.resolved(), "version": __version__}
     if found["data"] is not None and "path" in found["data"]:
-        found["data"]["path"] = str(File(found["data"]["path"]).expanduser().absolute())
+        place = File(found["data"]["path"]).expanduser().absolute()
+        found["data"]["path"] = str(place) if place.exists() else found["data"]["path"]  # or below PUSHFORWARD_DATA
     return found
 
 
@@ -533,9 +660,11 @@ def _known(spec: dict[str, Any], place: File) -> dict[str, Any]:
     return {**spec, "training": known}
 
 
-def _default_net(data: Dataset) -> str:
-    """Images get a U-Net, everything else a residual MLP."""
-    return "UNet" if isinstance(data.shape, tuple) and len(data.shape) == 3 else "ResidualMLP"
+def _default_net(space: Any, data: Dataset) -> Partial:
+    """Symbols get a transformer, images a U-Net, everything else a residual MLP."""
+    image = isinstance(data.shape, tuple) and len(data.shape) == 3
+    name = "TokenTransformer" if isinstance(space, Tokens) else "UNet" if image else "ResidualMLP"
+    return build_partial(name, nn.Module, "net", LATE_NET)
 
 
 def _floating(x: Array, name: str) -> Tensor:

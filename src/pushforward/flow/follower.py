@@ -28,9 +28,10 @@ from pushforward.core import (
 )
 from pushforward.couplings.learned import Gaussian
 from pushforward.flow.start_law import StartLaw
-from pushforward.inference import log_prob
-from pushforward.solvers import Heun, Jump, Solution, Stochastic, draws_noise, solve
-from pushforward.spaces import Domain
+from pushforward.inference import elbo, log_prob
+from pushforward.paths import Mixture
+from pushforward.solvers import ExactJump, Heun, Jump, Solution, Stochastic, draws_noise, solve
+from pushforward.spaces import Domain, Tokens
 
 __all__ = ["Follower"]
 
@@ -82,18 +83,18 @@ class Follower:
             )
         if isinstance(method, Stochastic):
             field = self.config.noised(field, method)
-        times = self._times(field, steps, x)
+        times = self._times(field, steps, x, method)
         grid = times.flip(0) if reverse else times
         # rows of one Brownian path are told apart by their place in the batch
         whole = isinstance(method, Stochastic) and method.brownian is not None
         parts: list[Solution] = []
-        for rows, given in [(x, cond)] if whole else _blocks(x, cond, x[0].numel()):
+        for rows, given in [(x, cond)] if whole else _blocks(x, cond, self._numbers(x)):
             first = rows if reverse else self._start(rows, times, given, begin)
             part = solve(field, first, grid, solver=method, cond=given, generator=generator, save=save)
             if reverse:
                 part = part._replace(x=self._start(part.x, times, given, begin, back=True))
             elif times[-1] < 1:
-                part = self._landed(part, field, given)
+                part = self._landed(part, field, given, generator)
             parts.append(part)
         return _joined(parts)
 
@@ -129,6 +130,16 @@ class Follower:
             )
         return torch.cat(found)
 
+    def elbo(self, x: Tensor, cond: Cond = None, *, strata: int, generator: Gen = None) -> Tensor:
+        """A lower bound `[N]` of the log-probability of symbols `x` `[N, *E]`, in nats."""
+        blocks = _blocks(x, cond, self._numbers(x))
+        return torch.cat([elbo(self.field, part, strata=strata, cond=c, generator=generator) for part, c in blocks])
+
+    def _numbers(self, x: Tensor) -> int:
+        """What the field says of one row."""
+        space = self.config.path.space
+        return x[0].numel() * (space.size if isinstance(space, Tokens) else 1)
+
     def _start(self, x: State, times: Tensor, cond: Cond, begin: Any, *, back: bool = False) -> State:
         if begin is not None:
             tied = self.config.tied
@@ -147,8 +158,8 @@ class Follower:
         """The law of a learned source; None where it is the space's own noise, or data."""
         return self.objective.source(cond) if hasattr(self.objective, "source") else None
 
-    def _times(self, field: Field, steps: int | None, like: Tensor) -> Tensor:
-        low, high = span_of(field)
+    def _times(self, field: Field, steps: int | None, like: Tensor, solver: Any = None) -> Tensor:
+        low, high = getattr(solver, "span", None) or span_of(field)
         number = self.config.sampling.steps if steps is None else steps
         times = self.config.sampling.grid(number, span=(low, high), path=self.config.path)
         return times.to(like.device, time_dtype(like))
@@ -160,7 +171,7 @@ class Follower:
 
     def _solver(self, solver: Solver | str | None, *, draws: bool, back: bool = False) -> Solver:
         """The solver that is asked for; where nothing may be drawn, the flow of the same marginals has a way back."""
-        found = self.config.followed_by(self.config.sampling.solver if solver is None else solver)
+        found = self.config.followed_by(self.config.usual if solver is None else solver)
         stuck = draws_noise(found) and not draws
         if not stuck and not (back and isinstance(found, Jump)):
             return found
@@ -172,23 +183,25 @@ class Follower:
         )
         return Heun()
 
-    def _landed(self, solution: Solution, field: Field, cond: Cond) -> Solution:
+    def _landed(self, solution: Solution, field: Field, cond: Cond, generator: Gen = None) -> Solution:
         """With a jump to E[x1 | x_t] where the field ends before 1: the last noise is taken away, not followed.
 
         Source: Jolicoeur-Martineau et al., Adversarial score matching and improved sampling for image generation (ICLR
             2021), https://arxiv.org/abs/2009.05475, the denoising step at the end.
 
         With latent noise the velocity does not tell the end, and is regular up to it: the jump is a step of Euler.
+        Symbols that have not jumped yet are drawn.
         """
         path, x, times, xs = self.config.path, solution.x, solution.times, solution.xs
-        if not isinstance(path, AffinePath):
+        if not isinstance(path, AffinePath | Mixture):
             return solution
         t = broadcast_time(times[-1], x)
-        v = field(x, t, cond)
-        if getattr(path, "latent", None) is None:
-            x1 = path.estimate(v, x, t).x1
+        if isinstance(path, Mixture):
+            x1 = ExactJump(path).step(field, x, t, torch.ones_like(t), cond, generator=generator).x
+        elif getattr(path, "latent", None) is None:
+            x1 = path.estimate(field(x, t, cond), x, t).x1
         else:
-            x1 = map_state(lambda p, u: p + like(align(1 - t, u) * u, p), x, v)
+            x1 = map_state(lambda p, u: p + like(align(1 - t, u) * u, p), x, field(x, t, cond))
         if isinstance(path.space, Domain):
             x1 = path.space.project(x1)  # a network's guess need not be inside
         times = torch.cat([times, times.new_ones(1)])

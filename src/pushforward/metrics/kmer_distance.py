@@ -8,6 +8,8 @@ from pushforward.core import require
 
 __all__ = ["kmer_distance"]
 
+MOST_WORDS = 2**26
+
 
 def kmer_distance(
     x: Int[Tensor, "n length"], y: Int[Tensor, "m length2"], k: int = 3, *, vocab: int | None = None
@@ -36,7 +38,7 @@ def kmer_distance(
     size = vocab if vocab is not None else 1 + int(max(x.max(), y.max()))
     short = min(x.shape[1], y.shape[1])
     require(1 <= k <= short, f"got words of k={k} symbols for sequences of {short}, expected 1 to {short}")
-    require(size**k <= 2**26, f"{size} symbols have {size}^{k} words, too many to count; take a smaller k")
+    require(size**k <= MOST_WORDS, f"{size} symbols have {size}^{k} words, too many to count; take a smaller k")
     return (_spectrum(x, k, size) - _spectrum(y, k, size).to(x.device)).abs().sum() / 2
 
 

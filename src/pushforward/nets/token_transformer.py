@@ -12,10 +12,22 @@ from pushforward.nets.token_trunk import TokenTrunk
 __all__ = ["TokenTransformer"]
 
 
+class _Near(nn.Module):
+    """Adds what the neighbours say, every coordinate by itself."""
+
+    def __init__(self, width: int, kernel: int) -> None:
+        super().__init__()
+        self.convolution = nn.Conv1d(width, width, kernel, padding="same", groups=width)
+
+    def forward(self, h: Tensor) -> Tensor:
+        return h + self.convolution(h.mT).mT
+
+
 class _Block(nn.Module):
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, width: int, heads: int, kernel: int | None) -> None:
         super().__init__()
         self.heads = heads
+        self.near = None if kernel is None else nn.ModuleList(_Near(width, kernel) for _ in range(2))
         self.inward = nn.Linear(width, 3 * width)
         self.outward = nn.Linear(width, width)
         self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU("tanh"), nn.Linear(4 * width, width))
@@ -23,8 +35,9 @@ class _Block(nn.Module):
 
     def forward(self, h: Tensor, context: Tensor) -> Tensor:
         shift, scale, gate, mlp_shift, mlp_scale, mlp_gate = self.modulation(context)[:, None].chunk(6, dim=-1)
-        h = h + gate * self._attend(modulate(h, shift, scale))
-        return h + mlp_gate * self.mlp(modulate(h, mlp_shift, mlp_scale))
+        attention, mlp = (nn.Identity(), nn.Identity()) if self.near is None else self.near
+        h = h + gate * self._attend(attention(modulate(h, shift, scale)))
+        return h + mlp_gate * self.mlp(mlp(modulate(h, mlp_shift, mlp_scale)))
 
     def _attend(self, h: Tensor) -> Tensor:
         q, k, v = self.inward(h).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4).unbind()
@@ -45,6 +58,10 @@ class TokenTransformer(nn.Module):
         Distribution (ICML 2024), https://arxiv.org/abs/2310.16834, a DiT (https://arxiv.org/abs/2212.09748) with rotary
         positions.
 
+    With a `kernel`, what goes into attention and MLP is first mixed with its neighbours by a depthwise convolution that
+    is added, as So et al., Primer (NeurIPS 2021), https://arxiv.org/abs/2109.08668, do after the projections of
+    attention. It sees words at once where attention has to learn what a neighbour is, and knows where a sequence ends.
+
     Args:
         vocab: Number of symbols of data, those it gives logits for.
         mask: Whether it may see one symbol more, the mask; as in `Tokens`.
@@ -53,6 +70,7 @@ class TokenTransformer(nn.Module):
         width: Size of a token.
         depth: Number of blocks.
         heads: Attention heads; `width` is a multiple of 2 `heads`.
+        kernel: Positions that a convolution before attention and MLP sees, odd; None for none.
 
     Shapes: `x` `[B, N]` int64 (or probabilities `[B, N, size]`), `t` `[B]`; gives logits `[B, N, vocab]`.
     Raises: `InvalidInput` for sizes out of range and states of another shape.
@@ -73,6 +91,7 @@ class TokenTransformer(nn.Module):
         width: int = 128,
         depth: int = 4,
         heads: int = 4,
+        kernel: int | None = None,
     ) -> None:
         super().__init__()
         check_network("TokenTransformer", vocab, width=width, depth=depth, heads=heads)
@@ -80,7 +99,11 @@ class TokenTransformer(nn.Module):
             width % (2 * heads) == 0,
             f"TokenTransformer got width={width} and heads={heads}, expected an even number of coordinates a head",
         )
-        blocks = (_Block(width, heads) for _ in range(depth))
+        require(
+            kernel is None or (kernel >= 1 and kernel % 2 == 1),
+            f"TokenTransformer got kernel={kernel}, expected an odd number, with a middle, or None",
+        )
+        blocks = (_Block(width, heads, kernel) for _ in range(depth))
         context = Context(width, classes=classes, features=features)
         self.trunk = TokenTrunk(vocab + mask, vocab, blocks, context, width=width)
 

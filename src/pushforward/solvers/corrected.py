@@ -62,6 +62,11 @@ class Corrected:
         if not callable(self.strength):
             require(self.strength >= 0, f"Corrected.strength is {self.strength}, expected at least 0")
 
+    @property
+    def span(self) -> tuple[float, float] | None:
+        """The times between which it may step; None where its solver leaves that to the field."""
+        return getattr(self.solver, "span", None)
+
     def chance(self, s: Float[Tensor, " b"], t: Float[Tensor, " b"]) -> Float[Tensor, " b"]:
         """The chance that one redraw at `t`, after a step from `s`, takes a position."""
         k, dk = require_mixture(self).kappa(t)

@@ -1,7 +1,7 @@
 """Jumps of token sequences with the hazard integrated over the step."""
 
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from jaxtyping import Float
 from torch import Tensor
@@ -44,6 +44,8 @@ class ExactJump:
         tensor([[1],
                 [1]])
     """
+
+    span: ClassVar[tuple[float, float]] = (0.0, 1.0)  # it may step where rates diverge
 
     path: Path
 

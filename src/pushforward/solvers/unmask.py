@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import torch
 from jaxtyping import Float
@@ -44,6 +44,8 @@ class Unmask:
         >>> pf.solve(field, torch.tensor([[2, 2]]), [0.0, 0.5], solver=Unmask(path)).x
         tensor([[2, 0]])
     """
+
+    span: ClassVar[tuple[float, float]] = (0.0, 1.0)  # it may step where rates diverge
 
     path: Path
     noise: float = 0.0
