@@ -20,7 +20,8 @@ def test_every_task_is_measured_and_what_is_given_stays(tmp_path, monkeypatch):
     mask = np.arange(5) < rng.integers(2, 6, (60, 1))
     labels = np.where(mask, rng.integers(1, 26, (60, 5)), 0).astype(np.uint8)
     np.savez(tmp_path / "layout" / "rico_test_layouts.npz", box_ltrb=boxes, category=labels, mask=mask)
-    rows = [row for part in Layout(steps=2, layouts=12).measure(Job((), Path("unused"), lines.append)) for row in part]
+    rows = [row for part in Layout(steps=2, layouts=12).measure(Job((), tmp_path, lines.append)) for row in part]
+    assert (tmp_path / "layout.png").read_bytes().startswith(b"\x89PNG")
     found = {(row.method, row.metric): row.value for row in rows}
     for task in ("unconditional", "labels given", "labels and sizes given", "completion"):
         assert found[task, "given_moved"] == 0

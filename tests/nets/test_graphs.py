@@ -4,16 +4,16 @@ import pytest
 import torch
 
 from pushforward.core import InvalidInput
-from pushforward.nets import GraphTransformer, as_matrix, as_pairs
+from pushforward.nets import GraphTransformer, as_matrix, as_pairs, walk_features
 
 close = torch.testing.assert_close
 F64 = torch.float64
 
 
-@pytest.fixture
-def net(perturbed):
+@pytest.fixture(params=[0, 3], ids=["plain", "walks"])
+def net(perturbed, request):
     torch.manual_seed(0)
-    return perturbed(GraphTransformer(3, 2, width=8, pair_width=6, depth=2, heads=2)).double()
+    return perturbed(GraphTransformer(3, 2, width=8, pair_width=6, depth=2, heads=2, walks=request.param)).double()
 
 
 def draws(n=5):
@@ -57,6 +57,24 @@ def test_padding_is_not_seen(net):
     close(net(x, t)["nodes"][1], out["nodes"][1])
 
 
+def test_walks_on_a_complete_graph_and_on_a_cycle():
+    """In closed form: S^2 of K_n has 1 / (n - 1) and (n - 2) / (n - 1)^2, that of a cycle 1/2 and 1/4 two steps on."""
+    n = 5
+    complete = (torch.ones(1, n, n) - torch.eye(n)).double()
+    nodes, pairs = (part.expm1() for part in walk_features(complete, torch.ones(1, n, dtype=F64), 2))
+    close(nodes[0], torch.tensor([(n - 1) / n, n / (n - 1)], dtype=F64).expand(n, 2))
+    close(pairs[0, 0, 1], n * torch.tensor([1 / (n - 1), (n - 2) / (n - 1) ** 2], dtype=F64))
+    ring = torch.zeros(1, 7, 7, dtype=F64)
+    for i in range(6):  # the seventh is padding
+        ring[0, i, (i + 1) % 6] = ring[0, (i + 1) % 6, i] = 1
+    real = torch.tensor([[1.0] * 6 + [0.0]], dtype=F64)
+    nodes, pairs = (part.expm1() / 6 for part in walk_features(ring, real, 3))
+    close(pairs[0, 0, :, 1], torch.tensor([0.5, 0, 0.25, 0, 0.25, 0, 0], dtype=F64))
+    close(pairs[0, 0, :, 2], torch.tensor([0, 0.375, 0, 0.25, 0, 0.375, 0], dtype=F64))
+    close(nodes[0, :6, 1:], torch.tensor([0.5, 0], dtype=F64).expand(6, 2))
+    assert (pairs[0, 6] == 0).all()
+
+
 def test_a_gradient_reaches_every_parameter_and_time_matters(net):
     x, t = draws()
     out = net(x, t)
@@ -91,5 +109,7 @@ def test_other_states_are_refused(net):
         net(x, t, {"real": torch.ones(2, 4)})
     with pytest.raises(InvalidInput, match="width=9, expected a multiple of heads"):
         GraphTransformer(1, 2, width=9)
+    with pytest.raises(InvalidInput, match="walks=-1"):
+        GraphTransformer(1, 2, walks=-1)
     with pytest.raises(InvalidInput, match="depth=0"):
         GraphTransformer(1, 2, depth=0)

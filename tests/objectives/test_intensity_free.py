@@ -34,6 +34,77 @@ def test_one_component_that_knows_the_truth_has_its_likelihood():
     torch.testing.assert_close(objective(net, pairs(events)).value, exact, rtol=1e-4, atol=1e-5)
 
 
+def marked(events, marks):
+    state = events._asdict() | {"marks": marks}
+    return Pairs((state, state))
+
+
+def test_independent_marks_add_their_own_likelihood():
+    """A network that says 0 means standard normal marks, whatever happened: the truth for marks that are so drawn."""
+    truth = LogNormalRenewal(1.0, 2.0)
+    events = draws(truth, 20, 30.0, 0)
+    marks = torch.randn(events.gaps.shape, generator=torch.Generator().manual_seed(1))
+    objective = IntensityFree(NormalMixtures(1), LogTime(*truth.logs), NormalMixtures(1))
+    assert objective.outputs == 6
+    net = EventGRU(objective.outputs, inputs=2, width=4)
+    torch.nn.init.zeros_(net.last.weight)
+    torch.nn.init.zeros_(net.last.bias)
+    process = objective.process(net)
+    normal = torch.distributions.Normal(0.0, 1.0).log_prob(marks)
+    exact = truth.log_prob(events) + torch.where(events.real, normal, 0.0).sum(1)
+    torch.testing.assert_close(process.log_prob(events, marks), exact, rtol=1e-4, atol=1e-3)
+    torch.testing.assert_close(process.compensators(events, marks), truth.compensators(events))
+    value = objective(net, marked(events, marks)).value
+    torch.testing.assert_close(value, -exact.sum() / events.number.sum(), rtol=1e-4, atol=1e-5)
+    drawn, said = process.sample_marked(400, 30.0, generator=torch.Generator().manual_seed(2))
+    there = said[drawn.real]
+    assert (said[~drawn.real] == 0).all()
+    assert abs(float(there.mean())) < 4 / len(there) ** 0.5
+    assert abs(float(there.square().mean()) - 1) < 4 * (2 / len(there)) ** 0.5  # a square has variance 2
+    # an event a unit of time on average, less what the first one waits for: the times are those without marks
+    plain = LogNormalRenewal(1.0, 2.0).sample(400, 30.0, generator=torch.Generator().manual_seed(3))
+    spread = (drawn.number.double().var() + plain.number.double().var()).div(400).sqrt()
+    assert abs(float(drawn.number.double().mean() - plain.number.double().mean())) < 4 * float(spread)
+
+
+def test_marks_are_remembered_and_not_known_before():
+    """The law of an event does not see its own mark; the next one does. Marks in padding are not seen at all."""
+    torch.manual_seed(0)
+    objective = IntensityFree(NormalMixtures(2), marks=NormalMixtures(2))
+    net = EventGRU(objective.outputs, inputs=2, width=4)
+    events = Events.at([[0.5, 0.7, 0.8], [0.3]], end=1.0)
+    marks = torch.tensor([[0.1, 0.2, 0.3], [0.4, 9.0, 9.0]])
+    process = objective.process(net)
+    base = process.compensators(events, marks)
+    for k in range(3):
+        other = marks.clone()
+        other[0, k] += 1.0
+        moved = (process.compensators(events, other) - base)[0].abs() > 1e-7
+        assert moved.tolist() == [j > k for j in range(3)]
+    other = marks.clone()
+    other[1, 1:] = float("nan")
+    assert torch.equal(process.log_prob(events, other), process.log_prob(events, marks))
+    objective(net, marked(events, other)).value.backward()
+    assert all(p.grad.isfinite().all() and p.grad.abs().max() > 0 for p in net.parameters())
+
+
+def test_marks_where_there_are_none_are_refused():
+    events = Events.at([[0.5]], end=1.0)
+    plain, with_marks = IntensityFree(NormalMixtures(2)), IntensityFree(NormalMixtures(2), marks=NormalMixtures(2))
+    one, two = EventGRU(6), EventGRU(12, inputs=2)
+    for make, match in (
+        (lambda: plain(one, marked(events, torch.zeros(1, 1))), "a mapping with gaps, number, rest"),
+        (lambda: with_marks(two, pairs(events)), "a mapping with gaps, marks, number, rest"),
+        (lambda: plain.process(one).log_prob(events, torch.zeros(1, 1)), "knows no marks"),
+        (lambda: with_marks.process(two).log_prob(events), "has marks, got None"),
+        (lambda: plain.process(one).sample_marked(2, 1.0), "knows no marks; use sample"),
+    ):
+        with pytest.raises(InvalidInput, match=match):
+            make()
+    with pytest.raises(Incompatible, match=r"IntensityFree.marks is the class"):
+        IntensityFree(marks=NormalMixtures)
+
+
 @pytest.mark.parametrize("decoder", [NormalMixtures(3), SigmoidalFlows(3, 2)], ids=["normals", "flow"])
 def test_a_gradient_reaches_every_parameter_also_from_rows_without_events(decoder):
     objective = IntensityFree(decoder)

@@ -1,5 +1,7 @@
 """Recipes as they are shipped: that each of them runs, and that the demo reaches its figures."""
 
+import gzip
+
 import pytest
 import torch
 
@@ -7,7 +9,7 @@ from pushforward.config import override, parse
 from pushforward.flow import Flow, evaluate
 from pushforward.recipes import load, names, summary
 
-OUTSIDE = {"characters", "dna", "images", "mnist", "tabular", "torsions"}  # need data that is not here
+OUTSIDE = {"characters", "dna", "images", "mnist", "smiles", "tabular", "torsions"}  # need data that is not here
 
 
 @pytest.mark.parametrize("name", names())
@@ -32,6 +34,18 @@ def test_characters_are_those_of_any_text(tmp_path):
     flow = Flow(recipe, training={"steps": 2, "batch_size": 4, "workers": 0}).fit()
     assert flow.config_.path.space.vocab == len(set(file.read_text()))
     assert len(flow.decode(flow.sample(1, steps=2))[0]) == 16
+
+
+def test_molecules_are_those_of_any_table(tmp_path, monkeypatch):
+    (tmp_path / "molecule").mkdir()
+    chains = [f"{'C' * k}{end},{'test' if k % 3 == 0 else 'train'}" for k in range(1, 7) for end in ("", "O", "Br")]
+    table = gzip.compress("\n".join(["smiles,split", *chains]).encode())
+    (tmp_path / "molecule" / "moses_smiles_100k.csv.gz").write_bytes(table)
+    monkeypatch.setenv("PUSHFORWARD_DATA", str(tmp_path))
+    flow = Flow("smiles", training={"steps": 2, "batch_size": 4, "workers": 0}).fit()
+    assert flow.frame_.tokeniser.symbols == ("Br", "C", "O")
+    texts = flow.decode(flow.sample(5))
+    assert all(set(text) <= set("BrCO") for text in texts)
 
 
 @pytest.mark.story

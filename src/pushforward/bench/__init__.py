@@ -21,6 +21,7 @@ from pushforward.bench.outliers import Outliers
 from pushforward.bench.peers import PEERS
 from pushforward.bench.point_process import PointProcess
 from pushforward.bench.results import Result, Results
+from pushforward.bench.smiles import Molecules
 from pushforward.bench.suites import SUITES, Budgets, run
 from pushforward.bench.three_marginals import ThreeMarginals
 from pushforward.bench.training_speed import TrainingSpeed
@@ -43,6 +44,7 @@ __all__ = [
     "GuidedDNA",
     "Job",
     "Layout",
+    "Molecules",
     "Outliers",
     "PointProcess",
     "Result",

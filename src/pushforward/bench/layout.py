@@ -9,15 +9,24 @@ import torch
 from torch import Tensor
 
 from pushforward.bench.job import Job
+from pushforward.bench.layout_figure import figure
 from pushforward.bench.results import Result
 from pushforward.core import InvalidInput, generator_from, randperm
 from pushforward.data import Dataset, RicoLayouts
 from pushforward.fields import Held
 from pushforward.metrics import alignment, overlap, sliced_wasserstein
 from pushforward.nets import SetTransformer
-from pushforward.objectives import ElementsGiven, LabelsAndSizesGiven, LabelsGiven, LayoutFlow, Whole
+from pushforward.objectives import (
+    Beta,
+    ElementsGiven,
+    LabelsAndSizesGiven,
+    LabelsGiven,
+    LayoutFlow,
+    Stratified,
+    Whole,
+)
 from pushforward.solvers import Euler, solve
-from pushforward.training import Feed, Training, train
+from pushforward.training import Feed, Training, atomic_write, train
 
 __all__ = ["Layout"]
 
@@ -35,21 +44,22 @@ LATE = 0.97  # from when on
 class Layout:
     """LayoutFlow on the screens of RICO, with one small network for all tasks.
 
-    `overlap` and `alignment` are means over layouts: near those of held-out screens is good, not near 0.
+    `overlap` and `alignment` are means over layouts: near those of held-out screens is good, not near 0. The mean of
+    the alignment hangs on a few odd screens, of which `alignment_median` knows nothing.
     `box_distance` is the sliced Wasserstein distance between the boxes of generated and held-out elements,
     `label_variation` the total variation between their labels. Beside them two references: other screens of the data,
     and held-out screens whose boxes were dealt anew among all elements. `given_moved` is the largest change of what
     was given. Refinement starts from held-out screens with noise on their boxes. Without the file there is no
-    measurement. The budget is a small one (the authors train a network of five times the width for 1000 epochs), and
-    shows in the overlap.
+    measurement. The budget is a small one: the authors train a network of four times the width for 1000 epochs. A
+    picture shows real screens above generated ones.
 
     Args:
-        steps: Of the training, 64 layouts each.
+        steps: Of the training, 32 layouts each.
         layouts: That are generated, and held-out ones that judge them.
         seed: Of everything.
     """
 
-    steps: int = 1500
+    steps: int = 6000
     layouts: int = 700
     seed: int = 0
 
@@ -69,24 +79,27 @@ class Layout:
 
         def told(method: str, values: dict[str, float]) -> list[Result]:
             job.say(f"layout: {case}, {method}: " + ", ".join(f"{k} {v:.4g}" for k, v in values.items()))
-            unit = lambda metric: "s" if metric == "training_seconds" else ""
+            unit = lambda metric: "s" if metric.endswith("seconds") else ""
             return [Result("layout", case, method, k, v, unit(k), self.seed, "ours") for k, v in values.items()]
 
         yield told("held-out screens", _tidy(x, real))
         yield told("other screens of the data", _tidy(other, other_real) | _apart(other, other_real, x, real))
         yield told("boxes dealt anew", _tidy(dealt, real) | _apart(dealt, real, x, real))
-        started = time.perf_counter()
-        objective = LayoutFlow()
+        started = time.process_time()
+        objective = LayoutFlow(times=Beta(2.0, 1.0), draw=Stratified())
         field = self._train(objective, data)
-        yield told("training", {"training_seconds": time.perf_counter() - started})
-        times = torch.linspace(0, 1, 100)
+        yield told("training", {"training_cpu_seconds": time.process_time() - started})
+        times, screens = torch.linspace(0, 1, 100), {"held-out screens": RicoLayouts.code().decode(x)}
         for name, task in TASKS.items():
             gen = generator_from(self.seed, "layout", name)
             marks = task.generate(real, x.shape[2], generator=gen)
             made = _follow(field, objective.start(x, marks, generator=gen), times, real, marks)
+            screens[name] = RicoLayouts.code().decode(made)
             moved = {"given_moved": float(((made - x).abs() * (1 - marks)).max())}
             yield told(name, _tidy(made, real) | _apart(made, real, x, real) | moved)
         yield told("shaken, then refined", self._refined(field, x, real))
+        atomic_write(job.out / "layout.png", figure(screens, real, labels=RicoLayouts.code().labels, title=case))
+        job.say(f"layout: {job.out / 'layout.png'} shows real and generated screens")
 
     def _refined(self, field: Held, x: Tensor, real: Tensor) -> dict[str, float]:
         marks = LabelsGiven().generate(real, x.shape[2])
@@ -103,9 +116,9 @@ class Layout:
     def _train(self, objective: LayoutFlow, data: Dataset) -> Held:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
-            net = SetTransformer(data.train.take(1)[0].shape[2], width=96, depth=3)  # pyright: ignore[reportAttributeAccessIssue]
+            net = SetTransformer(data.train.take(1)[0].shape[2], width=128, depth=4)  # pyright: ignore[reportAttributeAccessIssue]
         settings = Training(
-            self.steps, 64, 1e-3, 0.0, warmup=min(100, self.steps), ema=0.99, device="cpu", workers=0, weight_decay=0.0
+            self.steps, 32, 1e-3, 0.0, warmup=min(100, self.steps), ema=0.998, device="cpu", workers=0, weight_decay=0.0
         )
         return objective.field(train(net, objective, Feed(data.train), settings, seed=self.seed).net.eval())
 
@@ -122,7 +135,12 @@ def _follow(field: Held, x: Tensor, times: Tensor, real: Tensor, marks: Tensor) 
 
 def _tidy(x: Tensor, real: Tensor) -> dict[str, float]:
     boxes, _ = RicoLayouts.code().decode(x)
-    return {"overlap": float(overlap(boxes, real).mean()), "alignment": float(alignment(boxes, real).mean())}
+    lined = alignment(boxes, real)
+    return {
+        "overlap": float(overlap(boxes, real).mean()),
+        "alignment": float(lined.mean()),
+        "alignment_median": float(lined.median()),
+    }
 
 
 def _apart(x: Tensor, real: Tensor, y: Tensor, other: Tensor) -> dict[str, float]:

@@ -33,6 +33,7 @@ from pushforward.bench.results import Result, Results
 from pushforward.bench.schedule_change import ScheduleChange
 from pushforward.bench.se3 import SE3Suite
 from pushforward.bench.simplex import Simplex
+from pushforward.bench.smiles import Molecules
 from pushforward.bench.so3 import SO3Suite
 from pushforward.bench.three_marginals import ThreeMarginals
 from pushforward.bench.torsions import TorsionsSuite
@@ -70,7 +71,7 @@ SUITES: dict[str, Budgets] = {
     "few_step_2d": Budgets(FewStep(), FewStep(steps=300, points=1000, seeds=(0,), others=False)),
     "few_step_cost": Budgets(FewStepCost(), FewStepCost(steps=3, turns=1)),
     "layout": Budgets(Layout(), Layout(steps=20, layouts=100)),
-    "graphs": Budgets(Graphs(), Graphs(steps=10, graphs=20, follow=10)),
+    "graphs": Budgets(Graphs(), Graphs(10, 20, planar_steps=2, planar_graphs=4, follow=10)),
     "learned_couplings": Budgets(LearnedCouplings(), LearnedCouplings(steps=100, seeds=(0,))),
     "rectification": Budgets(
         Rectification(), Rectification(steps=300, round_steps=100, pairs=2000, points=500, seeds=(0,))
@@ -84,6 +85,7 @@ SUITES: dict[str, Budgets] = {
     "torsions": Budgets(TorsionsSuite(), TorsionsSuite(steps=200, components=20, rows=200)),
     "se3": Budgets(SE3Suite(), SE3Suite(steps=200, points=500)),
     "so3": Budgets(SO3Suite(), SO3Suite(steps=300, points=50)),
+    "smiles": Budgets(Molecules(), Molecules(steps=20, molecules=20)),
     "simplex": Budgets(Simplex(), Simplex((20, 40), training=100, steps=20, points=1000)),
     "point_process": Budgets(PointProcess(), PointProcess(rows=40, steps=20, quake_steps=10)),
     "training_speed": Budgets(TrainingSpeed(), TrainingSpeed(steps=200, repeats=3)),

@@ -77,24 +77,51 @@ class NetProcess:
     with h what the network remembers. No intensity is integrated: the last term, that nothing happened until the end of
     the watch, is the tail of the law. Where the process is right, :math:`-\log S(g_i)` are independent draws of Exp(1).
 
+    With marks every event carries a number y_i, such as a magnitude, which the network remembers, too:
+
+    .. math:: \log p(\text{events}, \text{marks}) = \log p(\text{events}) + \sum_i \log p(y_i \mid h_{i-1})
+
+    A mark does not depend on its own waiting time, given the past.
+
     Args:
-        net: `net(z)` `[B, L]` gives `[B, L + 1, outputs]`, with `start` and `advance` for draws: `nets.EventGRU`.
+        net: `net(z)` `[B, L]` gives `[B, L + 1, outputs]`, with `start` and `advance` for draws: `nets.EventGRU`. With
+            marks it is told z and y, `[B, L, 2]`, and its last outputs are about the mark.
         decoder: What the outputs say of the next z.
         clock: Times to z.
+        marks: What the outputs say of the next y; None for events without.
+
+    Raises: `InvalidInput` for marks where it knows none, and without them where it does.
     """
 
     net: nn.Module
     decoder: Decoder
     clock: LogTime = LogTime()
+    marks: Decoder | None = None
 
-    def _told(self, events: Events) -> tuple[Tensor, Tensor]:
+    def _told(self, events: Events, marks: Tensor | None) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Waiting times as z, what is said of them, and what is said of marks."""
         z = self.clock.forward(torch.where(events.real, events.gaps, 1.0))
-        return z, self.net(z)
+        if self.marks is None:
+            require(marks is None, "this process knows no marks; give IntensityFree(marks=NormalMixtures(16)), or none")
+            return z, self.net(z), None
+        require(
+            marks is not None and marks.shape == events.gaps.shape,
+            f"this process has marks, got {None if marks is None else list(marks.shape)}, expected one for each of "
+            f"{list(events.gaps.shape)} gaps",
+        )
+        assert marks is not None
+        out = self.net(torch.stack([z, torch.where(events.real, marks, 0.0).to(z.dtype)], -1))
+        return z, *self._parted(out)
 
-    def log_prob(self, events: Events) -> Float[Tensor, " b"]:
-        """Log-density of every row, in nats, with times in their own units."""
-        z, out = self._told(events)
+    def _parted(self, out: Tensor) -> tuple[Tensor, Tensor]:
+        return out[..., : self.decoder.outputs], out[..., self.decoder.outputs :]
+
+    def log_prob(self, events: Events, marks: Float[Tensor, "b length"] | None = None) -> Float[Tensor, " b"]:
+        """Log-density of every row, in nats, with times and marks in their own units."""
+        z, out, told = self._told(events, marks)
         rows = self.decoder.law(out[:, :-1]).log_prob(z) + self.clock.log_slope(z)
+        if self.marks is not None and marks is not None and told is not None:
+            rows = rows + self.marks.law(told[:, :-1]).log_prob(torch.where(events.real, marks, 0.0))
         return torch.where(events.real, rows, 0.0).sum(1) + self._quiet(events, out)
 
     def _quiet(self, events: Events, out: Tensor) -> Tensor:
@@ -103,31 +130,48 @@ class NetProcess:
         told = self.decoder.law(last).log_survival(self.clock.forward(events.rest))
         return torch.where(events.rest > 0, told, 0.0)
 
-    def compensators(self, events: Events) -> Float[Tensor, "b length"]:
+    def compensators(self, events: Events, marks: Float[Tensor, "b length"] | None = None) -> Float[Tensor, "b length"]:
         """-log S(g_i) of every event, the integral of the intensity since the one before; 0 in padded places."""
-        z, out = self._told(events)
+        z, out, _ = self._told(events, marks)
         return torch.where(events.real, -self.decoder.law(out[:, :-1]).log_survival(z), 0.0)
 
-    @torch.no_grad()
     def sample(self, n: int, end: float, *, generator: Gen = None, limit: int = 10_000) -> Events:
         """`n` rows watched from 0 to `end`; a row stops at `limit` events, and its watch with the last of them."""
+        return self._drawn(n, end, generator, limit)[0]
+
+    def sample_marked(
+        self, n: int, end: float, *, generator: Gen = None, limit: int = 10_000
+    ) -> tuple[Events, Float[Tensor, "n length"]]:
+        """Rows as `sample` draws them, with their marks, 0 in padded places."""
+        require(self.marks is not None, "this process knows no marks; use sample")
+        events, marks = self._drawn(n, end, generator, limit)
+        return events, torch.where(events.real, marks, 0.0)
+
+    @torch.no_grad()
+    def _drawn(self, n: int, end: float, generator: Gen, limit: int) -> tuple[Events, Tensor]:
         like = next(self.net.parameters())
         out, memory = self._recurrent.start(like.new_zeros(n))
         left = like.new_full((n,), end)
         gaps: list[Tensor] = []
+        marks: list[Tensor] = []
         counts = torch.zeros(n, dtype=torch.int64, device=like.device)
         going = torch.ones(n, dtype=torch.bool, device=like.device)
         for k in range(limit):
             if k % _LOOK == 0 and not bool(going.any()):
                 break
-            z = self.decoder.law(out).sample(generator=generator)
+            said, told = self._parted(out)
+            z = self.decoder.law(said).sample(generator=generator)
             gap = self.clock.inverse(z)
             going = going & (gap <= left)
             gaps.append(torch.where(going, gap, 1.0))
             left = torch.where(going, left - gap, left)
             counts += going
+            if self.marks is not None:
+                marks.append(self.marks.law(told).sample(generator=generator))
+                z = torch.stack([z, marks[-1]], -1)
             out, memory = self._recurrent.advance(z, memory)
-        return Events(torch.stack(gaps, 1), counts, torch.where(counts < limit, left, 0.0))
+        events = Events(torch.stack(gaps, 1), counts, torch.where(counts < limit, left, 0.0))
+        return events, torch.stack(marks, 1) if marks else torch.zeros_like(events.gaps)
 
     @property
     def _recurrent(self) -> Any:

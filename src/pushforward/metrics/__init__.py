@@ -13,10 +13,18 @@ from pushforward.metrics.curvature import curvature
 from pushforward.metrics.directions import Equispaced, Orthogonal, RandomDirections, Sobol
 from pushforward.metrics.energy_distance import energy_distance
 from pushforward.metrics.frechet import frechet
-from pushforward.metrics.graph_statistics import Clustering, Degrees, Orbits, graph_mmd
+from pushforward.metrics.graph_statistics import Clustering, Degrees, Orbits, graph_mmd, planar
 from pushforward.metrics.kmer_distance import kmer_distance
 from pushforward.metrics.layouts import alignment, overlap
 from pushforward.metrics.mmd import mmd
+from pushforward.metrics.molecules import (
+    canonical_smiles,
+    internal_diversity,
+    novelty,
+    property_distance,
+    uniqueness,
+    validity,
+)
 from pushforward.metrics.path_energy import path_energy
 from pushforward.metrics.perplexity import perplexity
 from pushforward.metrics.precision_recall_coverage import PrecisionRecallCoverage, precision_recall_coverage
@@ -39,22 +47,29 @@ __all__ = [
     "UpperBound",
     "alignment",
     "c2st",
+    "canonical_smiles",
     "class_accuracy",
     "copies",
     "curvature",
     "energy_distance",
     "frechet",
     "graph_mmd",
+    "internal_diversity",
     "kmer_distance",
     "mmd",
+    "novelty",
     "overlap",
     "path_energy",
     "perplexity",
+    "planar",
     "precision_recall_coverage",
+    "property_distance",
     "sliced_wasserstein",
     "table_kl",
     "table_variation",
     "table_variation_floor",
+    "uniqueness",
+    "validity",
     "wasserstein",
     "with_floor",
 ]

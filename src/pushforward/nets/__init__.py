@@ -12,7 +12,7 @@ from pushforward.nets.dit import DiT
 from pushforward.nets.embeddings import ConditionEmbedding, Context, TimeEmbedding
 from pushforward.nets.event_gru import EventGRU
 from pushforward.nets.flattened import Flattened
-from pushforward.nets.graph_transformer import GraphTransformer, as_matrix, as_pairs
+from pushforward.nets.graph_transformer import GraphTransformer, as_matrix, as_pairs, walk_features
 from pushforward.nets.hash_grid import HashGrid
 from pushforward.nets.joined import Joined
 from pushforward.nets.mlp import MLP
@@ -53,4 +53,5 @@ __all__ = [
     "UNet",
     "as_matrix",
     "as_pairs",
+    "walk_features",
 ]

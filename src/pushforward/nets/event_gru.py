@@ -16,13 +16,14 @@ class EventGRU(nn.Module):
     `out_i` is said after `i` events and knows no later one. The first entries say what is thought at the start.
 
     Source: the history encoder of Shchur, Bilos & Guennemann, Intensity-Free Learning of Temporal Point Processes
-        (ICLR 2020), https://arxiv.org/abs/1909.12127, on waiting times alone, without marks.
+        (ICLR 2020), https://arxiv.org/abs/1909.12127.
 
     Args:
         outputs: Numbers it says each time.
+        inputs: Numbers it is told of an event: 1 is the waiting time, 2 a mark besides.
         width: Size of the history vector.
 
-    Shapes: `z` `[B, L]` gives `[B, L + 1, outputs]`.
+    Shapes: `z` `[B, L]` gives `[B, L + 1, outputs]`; with more inputs than one, `z` is `[B, L, inputs]`.
     Raises: `InvalidInput` for sizes below 1.
 
     Example:
@@ -30,15 +31,22 @@ class EventGRU(nn.Module):
         torch.Size([2, 6, 3])
     """
 
-    def __init__(self, outputs: int, *, width: int = 64) -> None:
+    def __init__(self, outputs: int, *, inputs: int = 1, width: int = 64) -> None:
         super().__init__()
-        require(outputs >= 1 and width >= 1, f"EventGRU got outputs={outputs} and width={width}, expected at least 1")
-        self.gru = nn.GRU(1, width, batch_first=True)
+        require(
+            min(outputs, inputs, width) >= 1,
+            f"EventGRU got outputs={outputs}, inputs={inputs} and width={width}, expected at least 1",
+        )
+        self.inputs = inputs
+        self.gru = nn.GRU(inputs, width, batch_first=True)
         self.last = nn.Linear(width, outputs)
 
-    def forward(self, z: Float[Tensor, "b length"]) -> Float[Tensor, "b steps outputs"]:
+    def _events(self, z: Tensor) -> Tensor:
+        return z[..., None] if self.inputs == 1 else z
+
+    def forward(self, z: Float[Tensor, "b length *inputs"]) -> Float[Tensor, "b steps outputs"]:
         """What is said after 0, 1, ..., L events."""
-        states, _ = self.gru(z[..., None])
+        states, _ = self.gru(self._events(z))
         return self.last(nn.functional.pad(states, (0, 0, 1, 0)))
 
     def start(self, z: Float[Tensor, " b"]) -> tuple[Float[Tensor, "b outputs"], Float[Tensor, "1 b width"]]:
@@ -47,8 +55,8 @@ class EventGRU(nn.Module):
         return self.last(memory[0]), memory
 
     def advance(
-        self, z: Float[Tensor, " b"], memory: Float[Tensor, "1 b width"]
+        self, z: Float[Tensor, "b *inputs"], memory: Float[Tensor, "1 b width"]
     ) -> tuple[Float[Tensor, "b outputs"], Float[Tensor, "1 b width"]]:
         """What is said after one more event, and the memory that holds it."""
-        states, memory = self.gru(z[:, None, None], memory)
+        states, memory = self.gru(self._events(z)[:, None], memory)
         return self.last(states[:, 0]), memory

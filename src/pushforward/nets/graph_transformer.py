@@ -11,7 +11,7 @@ from pushforward.core import Cond, InvalidInput, State, require, shapes
 from pushforward.nets.embeddings import Context
 from pushforward.nets.layers import modulate, zeroed
 
-__all__ = ["GraphTransformer", "as_matrix", "as_pairs"]
+__all__ = ["GraphTransformer", "as_matrix", "as_pairs", "walk_features"]
 
 _FAR = -1e4  # what keeps attention from absent nodes; finite, so that a graph of none gives no NaN
 
@@ -40,6 +40,37 @@ def as_pairs(matrix: Float[Tensor, "b nodes nodes2 *k"]) -> Float[Tensor, "b p *
     """
     i, j = torch.triu_indices(matrix.shape[1], matrix.shape[1], 1, device=matrix.device)
     return matrix[:, i, j]
+
+
+def walk_features(
+    weights: Float[Tensor, "b n n2"], real: Float[Tensor, "b n"], walks: int
+) -> tuple[Float[Tensor, "b n walks"], Float[Tensor, "b n n2 walks"]]:
+    r"""What random walks of 1 to K steps along weighted edges say of nodes and of pairs.
+
+    .. math:: \log\big(1 + n\, S^k_{ij}\big), \qquad S = D^{-1/2} A D^{-1/2}, \quad D_{ii} = \sum_j A_{ij}
+
+    on pairs; on nodes i = j, where the first is D_ii / n instead, as no walk of one step returns. A power of S tells
+    pairs at distance k apart, which is what a structure such as planarity is made of.
+
+    Source: the relative random walk probabilities of Ma et al., Graph Inductive Biases in Transformers without Message
+        Passing (ICML 2023), https://arxiv.org/abs/2305.17589, as features of noisy graphs in Qin et al., DeFoG (ICML
+        2025), https://arxiv.org/abs/2410.04263. Differs: symmetric, and of soft edges.
+
+    Example:
+        >>> nodes, pairs = walk_features(torch.tensor([[[0.0, 1.0], [1.0, 0.0]]]), torch.ones(1, 2), 2)
+        >>> nodes[0, 0].expm1(), pairs[0, 0, 1].expm1()
+        (tensor([0.5000, 2.0000]), tensor([2., 0.]))
+    """
+    size = real.sum(1).clamp_min(1)[:, None, None]
+    degrees = weights.sum(2)
+    root = degrees.clamp_min(1e-6).rsqrt()
+    step = weights * root[:, :, None] * root[:, None]
+    powers = [step]
+    for _ in range(walks - 1):
+        powers.append(powers[-1] @ step)
+    back = [power.diagonal(dim1=1, dim2=2) * size[:, 0] for power in powers[1:]]
+    nodes = torch.stack([degrees / size[:, 0], *back], -1)
+    return nodes.log1p(), (size[..., None] * torch.stack(powers, -1)).log1p()
 
 
 class _Block(nn.Module):
@@ -84,10 +115,13 @@ class GraphTransformer(nn.Module):
               e_{ij} \leftarrow e_{ij} + \mathrm{MLP}\Big(e_{ij},\ \tfrac1n \sum_k s_{ik} s_{kj},\ u_i + u_j\Big)
 
     with adaptive normalisation by time. Equivariant under permutations of the nodes; pairs are symmetric. It starts by
-    saying that all classes are alike.
+    saying that all classes are alike. With `walks` it is told besides what `walk_features` says of the noisy graph,
+    every pair an edge by sigmoid(a(t) x_ij + b(t)) with learned a and b: what a graph such as a planar one asks for,
+    whose law is not one of small neighbourhoods.
 
     Source: in the spirit of the graph transformer of Vignac et al., DiGress (ICLR 2023),
-        https://arxiv.org/abs/2209.14734; the product over third corners stands in the place of its hand-made features.
+        https://arxiv.org/abs/2209.14734; the product over third corners and the walks stand in the place of its
+        hand-made cycles and eigenvectors.
 
     Args:
         node_classes: Classes of a node, K; 1 where nodes are all alike.
@@ -96,6 +130,7 @@ class GraphTransformer(nn.Module):
         pair_width: Size of a pair's.
         depth: Number of blocks.
         heads: Attention heads; divides `width`.
+        walks: Longest random walk K on the noisy graph that is looked at; 0 looks at none.
 
     Shapes: `x` a mapping with `nodes` `[B, N, K]` and `edges` `[B, N (N - 1) / 2, E]`, the pairs i < j row by row;
         `cond` None, or a mapping with `real` `[B, N]`, 0 for padding. Gives logits shaped like `x`.
@@ -116,16 +151,19 @@ class GraphTransformer(nn.Module):
         pair_width: int = 32,
         depth: int = 4,
         heads: int = 4,
+        walks: int = 0,
     ) -> None:
         super().__init__()
         sizes = {"node_classes": node_classes, "pair_classes": pair_classes, "width": width, "pair_width": pair_width}
         for name, size in (sizes | {"depth": depth, "heads": heads}).items():
             require(size >= 1, f"GraphTransformer got {name}={size}, expected at least 1")
         require(width % heads == 0, f"GraphTransformer got width={width}, expected a multiple of heads={heads}")
-        self.classes = (node_classes, pair_classes)
+        require(walks >= 0, f"GraphTransformer got walks={walks}, expected a number of steps, or 0 for no walks")
+        self.classes, self.walks = (node_classes, pair_classes), walks
         self.context = Context(width)
-        self.first = nn.Linear(node_classes, width)
-        self.first_pair = nn.Linear(pair_classes, pair_width)
+        self.edge = nn.Linear(width, pair_classes + 1) if walks else None
+        self.first = nn.Linear(node_classes + walks, width)
+        self.first_pair = nn.Linear(pair_classes + walks, pair_width)
         self.blocks = nn.ModuleList(_Block(width, pair_width, heads) for _ in range(depth))
         self.modulation = zeroed(nn.Linear(width, 2 * width))
         self.last = zeroed(nn.Linear(width, node_classes))
@@ -137,7 +175,7 @@ class GraphTransformer(nn.Module):
         nodes, pairs = self._parts(x)
         real = self._real(nodes, cond)
         context = self.context(t)
-        h, e = self.first(nodes), as_matrix(self.first_pair(pairs), nodes.shape[1])
+        h, e = self._seen(nodes, pairs, context, real)
         for block in self.blocks:
             h, e = block(h, e, context, real)
         shift, scale = self.modulation(context)[:, None].chunk(2, dim=-1)
@@ -146,6 +184,19 @@ class GraphTransformer(nn.Module):
             "nodes": self.last(modulate(h, shift, scale)),
             "edges": self.last_pair(modulate(as_pairs(e), pair_shift, pair_scale)),
         }
+
+    def _seen(self, nodes: Tensor, pairs: Tensor, context: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
+        """Nodes and pairs, with what walks say of them."""
+        n = nodes.shape[1]
+        if self.edge is None:
+            return self.first(nodes), as_matrix(self.first_pair(pairs), n)
+        asked = self.edge(context)[:, None]
+        chance = torch.sigmoid((pairs * asked[..., :-1]).sum(-1) + asked[..., -1])
+        told, told_pairs = walk_features(as_matrix(chance, n) * real[:, :, None] * real[:, None], real, self.walks)
+        return (
+            self.first(torch.cat([nodes, told], -1)),
+            as_matrix(self.first_pair(torch.cat([pairs, as_pairs(told_pairs)], -1)), n),
+        )
 
     def _parts(self, x: State) -> tuple[Tensor, Tensor]:
         if isinstance(x, Mapping) and sorted(x) == ["edges", "nodes"]:

@@ -50,6 +50,8 @@ class SetTransformer(nn.Module):
         width: Size of a token.
         depth: Number of blocks.
         heads: Attention heads; divides `width`.
+        waves: K, octaves of sines and cosines of every attribute that are told beside it, for sets whose elements line
+            up; 0 for none.
 
     Shapes: `x` `[B, N, F]`, `t` `[B]`; `cond` is None, or a mapping with `real` `[B, N]`, 1 for elements and 0 for
         padding, and `generate` `[B, N, F]`, 1 for what is to be generated and 0 for what is given. Gives `[B, N, F]`.
@@ -60,16 +62,17 @@ class SetTransformer(nn.Module):
         torch.Size([2, 5, 9])
     """
 
-    def __init__(self, features: int, *, width: int = 128, depth: int = 4, heads: int = 4) -> None:
+    def __init__(self, features: int, *, width: int = 128, depth: int = 4, heads: int = 4, waves: int = 0) -> None:
         super().__init__()
         require(
             min(features, width, depth, heads) >= 1 and width % heads == 0,
             f"SetTransformer got features={features}, width={width}, depth={depth}, heads={heads}, expected at least 1 "
             "of each, and a width that is a multiple of heads",
         )
-        self.features = features
+        require(waves >= 0, f"waves is a number of octaves, got {waves}; 0 for none")
+        self.features, self.waves = features, waves
         self.context = Context(width)
-        self.first = nn.Linear(2 * features, width)
+        self.first = nn.Linear((2 + 2 * waves) * features, width)
         self.blocks = nn.ModuleList(_Block(width, heads) for _ in range(depth))
         self.modulation = zeroed(nn.Linear(width, 2 * width))
         self.last = zeroed(nn.Linear(width, features))
@@ -80,7 +83,8 @@ class SetTransformer(nn.Module):
             raise InvalidInput(f"x has shape {shapes(x)}, this network was built for [B, N, {self.features}]")
         real, generate = self._condition(x, cond)
         away = (1 - real)[:, None, None, :] * _FAR
-        h, context = self.first(torch.cat([x, 1 - generate], 2)), self.context(t)
+        octaves = [f(2.0**k * x) for k in range(1, self.waves + 1) for f in (torch.sin, torch.cos)]
+        h, context = self.first(torch.cat([x, 1 - generate, *octaves], 2)), self.context(t)
         for block in self.blocks:
             h = block(h, context, away)
         shift, scale = self.modulation(context)[:, None].chunk(2, dim=-1)

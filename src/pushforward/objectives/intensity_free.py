@@ -20,17 +20,23 @@ class IntensityFree:
 
     with m the numbers of events: nats an event over the batch, the silence at the end of every watch counted
     (`fields.NetProcess`).
-    The law is a mixture of log-normals, or a flow on the logarithm (`SigmoidalFlows`).
+    The law is a mixture of log-normals, or a flow on the logarithm (`SigmoidalFlows`). Events may carry a number each,
+    a mark, whose law given the history before them is learned besides.
 
     Source: Shchur, Bilos & Guennemann, Intensity-Free Learning of Temporal Point Processes (ICLR 2020),
-        https://arxiv.org/abs/1909.12127, without marks and without sum-of-squares polynomials. The authors' code once
-        normalised row by row and left the last silence out; both change the figure, neither is done here.
+        https://arxiv.org/abs/1909.12127, without sum-of-squares polynomials; its marks are classes, here they are
+        numbers. The authors' code once normalised row by row and left the last silence out; both change the figure,
+        neither is done here.
 
     Args:
         decoder: What the network's outputs say.
         clock: Times to standardised logarithms; `LogTime.fit(events)` of the training events.
+        marks: What the network's last outputs say of the next mark, in units in which marks are of the order of 1; None
+            for events without.
 
-    Shapes: the data end of the pairs is `Events._asdict()`, gaps `[B, L]`; the source is not looked at.
+    Shapes: the data end of the pairs is `Events._asdict()`, gaps `[B, L]`, and with marks besides them `marks`
+        `[B, L]`, for a network that is told both (`EventGRU(objective.outputs, inputs=2)`); the source is not looked
+        at.
     Raises: `Incompatible` at construction for a decoder that is none; `InvalidInput` for a batch that holds no events.
 
     Example:
@@ -44,28 +50,33 @@ class IntensityFree:
 
     decoder: Decoder = field(default_factory=NormalMixtures)
     clock: LogTime = field(default_factory=LogTime)
+    marks: Decoder | None = None
 
     def __post_init__(self) -> None:
         require_part("IntensityFree.decoder", self.decoder, Decoder, "a decoder such as NormalMixtures(16)")
         require_part("IntensityFree.clock", self.clock, LogTime, "LogTime() or LogTime.fit(events)")
+        if self.marks is not None:
+            require_part("IntensityFree.marks", self.marks, Decoder, "a decoder such as NormalMixtures(16)")
 
     @property
     def outputs(self) -> int:
         """How many numbers the network says each time."""
-        return self.decoder.outputs
+        return self.decoder.outputs + (0 if self.marks is None else self.marks.outputs)
 
     def __call__(self, net: nn.Module, batch: Pairs, *, generator: Gen = None) -> Loss:
         """The loss of `net` on a batch of sequences."""
         data: Any = batch.x1
-        if not isinstance(data, Mapping) or sorted(data) != ["gaps", "number", "rest"]:
+        wanted = ["gaps", *(["marks"] if self.marks is not None else []), "number", "rest"]
+        if not isinstance(data, Mapping) or sorted(data) != wanted:
             raise InvalidInput(
-                "the data are no events, a mapping with gaps, number and rest; give Events(...)._asdict()"
+                f"the data are no events, a mapping with {', '.join(wanted)}; give Events(...)._asdict(), with marks "
+                "where the objective has a decoder of marks"
             )
-        events = Events(**data)
-        rows = -self.process(net).log_prob(events)
+        events = Events(data["gaps"], data["number"], data["rest"])
+        rows = -self.process(net).log_prob(events, data.get("marks"))
         share = events.number.to(rows.dtype).mean().clamp_min(1 / len(rows))
         return Loss.mean({"fit": rows / share}, batch.weight)
 
     def process(self, net: nn.Module) -> NetProcess:
         """The point process that `net` has learned."""
-        return NetProcess(net, self.decoder, self.clock)
+        return NetProcess(net, self.decoder, self.clock, self.marks)

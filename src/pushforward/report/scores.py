@@ -51,6 +51,9 @@ _MEANINGS = {
     "graph_mmd": Meaning(
         "Graph discrepancy", "lower", "Squared distance between the laws of a statistic of graphs, as a kernel sees it."
     ),
+    "internal_diversity": Meaning(
+        "Internal diversity", "", "How unlike each other molecules are, by their fragments; compare with real ones."
+    ),
     "kmer_distance": Meaning(
         "k-mer distance", "lower", "How much the shares of all words of k letters differ between generated and real."
     ),
@@ -68,6 +71,7 @@ _MEANINGS = {
         "lower",
         "Mean of -log p over held-out data under the model, in nats; may be negative.",
     ),
+    "novelty": Meaning("Novelty", "", "Share of the distinct valid molecules that were not learned from."),
     "overlap": Meaning(
         "Overlap", "", "Share of an element's area that others of its layout cover; compare with real ones."
     ),
@@ -77,7 +81,11 @@ _MEANINGS = {
     "perplexity": Meaning(
         "Perplexity", "lower", "Among how many equally likely symbols the model leaves the choice, by its bound."
     ),
+    "planar": Meaning("Planar", "higher", "Share of graphs that can be drawn without crossings and hang together."),
     "precision": Meaning("Precision", "higher", "Share of generated samples that lie where real ones are."),
+    "property_distance": Meaning(
+        "Distance of properties", "lower", "Wasserstein distance between laws of a number that molecules have."
+    ),
     "recall": Meaning("Recall", "higher", "Share of real samples that lie where generated ones are."),
     "sliced_wasserstein": Meaning(
         "Sliced Wasserstein distance", "lower", "Wasserstein distance of the shadows on a line, over random directions."
@@ -95,6 +103,8 @@ _MEANINGS = {
     "trigram_distance": Meaning(
         "Trigram distance", "lower", "How much the shares of all words of three differ from those of real rows."
     ),
+    "uniqueness": Meaning("Uniqueness", "higher", "Share of the valid molecules that are no repetition."),
+    "validity": Meaning("Validity", "higher", "Share of texts that are molecules."),
     "wasserstein": Meaning(
         "Wasserstein distance", "lower", "How far generated samples must at least be moved to become the real ones."
     ),
