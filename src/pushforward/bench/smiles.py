@@ -91,7 +91,7 @@ class Framed:
 
 @dataclass(frozen=True)
 class Molecules:
-    """Masked discrete flow matching of SMILES from MOSES, a transformer trained for a quarter of an hour on two cores.
+    """Masked discrete flow matching of SMILES from MOSES with a small transformer.
 
     `validity`, `uniqueness` and `novelty` of as many molecules as held-out ones beside them; internal diversity, and
     the distances of properties to held-out ones, whose floor is that of training molecules. Lengths are drawn as they
