@@ -51,7 +51,7 @@ class Graphs:
     those of `graph_mmd`; figures of papers have others. Without the files there is no measurement.
 
     Communities are graphs of 12 to 20 nodes, told by triangles. Planar graphs have 64 nodes and no small pattern that
-    tells them; their network sees random walks. Papers train for days to make half of them planar or more.
+    tells them; their network sees random walks.
 
     Args:
         steps: Of the training on communities, 32 graphs each.
