@@ -48,7 +48,7 @@ class CharactersSuite:
     path: str = "sequence/tiny_shakespeare.txt"
     steps: int | None = None
     windows: int | None = None
-    strata: int = 4
+    strata: int = 8
     samples: int = 64
     seed: int = 0
 
