@@ -101,7 +101,7 @@ def _spectra(axes: Axes, parts: Sequence[Tensor], name: str) -> None:
     axes.plot([0, most], [0, most], color=FAINT, linewidth=1)
     axes.scatter(*(s.tolist() for s in shares), s=5, color=GENERATED, alpha=0.6, linewidths=0)
     axes.set(xlim=(0, most), ylim=(0, most), aspect="equal")
-    axes.set_title(f"words of {WORD}, {name}s", loc="left", fontsize=8)
+    axes.set_title(f"{name}s, words of {WORD}", loc="left", fontsize=7)
     axes.set_xlabel("% of held-out words", fontsize=7)
     axes.set_ylabel("% of generated", fontsize=7)
     axes.tick_params(labelsize=7)
