@@ -223,12 +223,12 @@ class Config:
 
     @property
     def usual(self) -> Solver | Partial:
-        """The solver of those who do not name one."""
+        """The solver that is named, or the usual one of the space."""
         given = self.sampling.solver
         if given is not None:
             return given
         symbols = isinstance(getattr(self.path, "space", None), Tokens)
-        return Partial(ExactJump, late=LATE_SOLVER) if symbols else Heun()
+        return Partial(ExactJump, {}, LATE_SOLVER, "sampling.solver") if symbols else Heun()
 
     def on(self, data: Dataset) -> "Config":
         """With the number of symbols that the data have, where it was left to them.
@@ -268,7 +268,9 @@ class Config:
 
     def _check_sampling(self, learned: bool) -> None:
         solver = self.followed_by(self.usual)
-        if self.sampling.solver is not None and hasattr(solver, "path"):
+        if self.sampling.solver is None:
+            object.__setattr__(self, "sampling", replace(self.sampling, solver=self.usual))
+        elif hasattr(solver, "path"):
             object.__setattr__(self, "sampling", replace(self.sampling, solver=_pathless(solver)))
         if isinstance(solver, Stochastic) and not learned:  # which brings its own noise
             self._check_noised(solver)
@@ -327,8 +329,9 @@ class Config:
 
     def _moving(self, solver: Solver) -> Solver:
         """The solver, moving on the space of the path where it was told no other than the usual one."""
-        space, own = getattr(self.path, "space", None), getattr(solver, "path", None)
-        given = getattr(solver, "space", getattr(own, "space", None))
+        space, given = getattr(self.path, "space", None), getattr(solver, "space", None)
+        if given is None and isinstance(space, Tokens):  # steps of tokens move by the law of their path
+            given = getattr(getattr(solver, "path", None), "space", None)
         if space is None or isinstance(space, Euclidean):
             return solver
         require(
@@ -459,7 +462,6 @@ class Config:
         found = describe(self, typed=False)
         for section in ("training", "sampling", "evaluation"):
             found[section].pop("type")
-        found["sampling"]["solver"] = describe(self.usual)
         if found.pop("symbols_of_data"):
             found["path"]["space"].pop("vocab")
         return found
@@ -549,6 +551,7 @@ def parse(spec: Mapping[str, Any]) -> Config:
         if sampling.get("solver") is not None:
             parts["solver"] = named_solver(sampling["solver"], "sampling.solver")
         late["sampling"] = replace(build(rest, Sampling, "sampling"), **parts)
+    late.setdefault("sampling", Sampling())  # its usual solver is that of the path below
     if spec.get("path") is not None:  # with the rest, at once: on some paths the usual solver makes no sense
         path, late["symbols_of_data"] = _sized(spec.pop("path"))
         late["path"] = path if isinstance(path, Path) else build(path, Path, "path")
