@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: install demo test lint docs bench clean
+.PHONY: install demo test coverage lint docs bench clean
 
 install: $(STAMP)
 
@@ -20,6 +20,9 @@ demo: install
 	@echo "open runs/demo/report.html"
 
 test: install
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+coverage: install # at half the speed
 	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered -n 2 --dist worksteal
 
 lint: install

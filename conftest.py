@@ -1,12 +1,16 @@
-"""Shapes written in annotations are enforced while the tests run; doctests find torch and pf."""
+"""Shapes written in annotations are enforced while the tests run; doctests find torch and pf.
+
+Not in stories and benches: they make calls by the thousand that other tests have had checked, at a third of the speed.
+"""
 
 import sys
 import types
+from collections.abc import Iterator
 
 import pytest
 import torch
 from beartype import BeartypeConf, beartype
-from jaxtyping import install_import_hook
+from jaxtyping import config, install_import_hook
 
 checker = types.ModuleType("checker")  # the hook wants a name to import
 checker.check = beartype(conf=BeartypeConf(is_pep484_tower=True))  # an int is a fine float
@@ -18,6 +22,14 @@ torch.set_num_threads(1)  # two threads wait for each other on a shared machine
 
 for room in pf._ROOMS:  # before doctests import modules by path, over the functions that bear their names
     getattr(pf, room)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Around a test and the fixtures that it asks for."""
+    unchecked = item.get_closest_marker("story") is not None or "tests/bench/" in item.nodeid
+    config.update("jaxtyping_disable", unchecked)
+    return (yield)
 
 
 @pytest.fixture(autouse=True)
