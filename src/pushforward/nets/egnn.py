@@ -38,11 +38,12 @@ class _Layer(nn.Module):
         far = (1 + across.square().sum(-1, keepdim=True)).sqrt()  # smooth where points meet, |x_i - x_j| far away
         m = self.here(h)[:, :, None] + self.there(h)[:, None] + self.between(torch.cat([far - 1, start], -1))
         m = self.message(m)
-        motion = torch.einsum("bijk,bijd->bkid", self.push(m).to(x.dtype), across / far) / max(n - 1, 1)
+        pushes = self.push(m).to(x.dtype)[..., None, :] * (across / far)[..., None]
+        motion = pushes.sum(2).permute(0, 3, 1, 2) / max(n - 1, 1)
         if self.update is None:
             return h, motion
-        others = 1 - torch.eye(n, dtype=m.dtype, device=m.device)
-        return h + self.update(torch.cat([h, torch.einsum("ij,bijw->biw", others, m)], -1)), motion
+        others = m.sum(2) - m.diagonal(dim1=1, dim2=2).mT
+        return h + self.update(torch.cat([h, others], -1)), motion
 
 
 class EGNN(nn.Module):
