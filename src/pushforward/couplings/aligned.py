@@ -64,7 +64,7 @@ class Aligned:
 
     Example:
         >>> x1 = torch.tensor([[[1.0, 0.0], [0.0, 2.0], [-1.0, -2.0]]])
-        >>> x0 = x1[:, [2, 0, 1]] @ torch.tensor([[0.0, 1.0], [-1.0, 0.0]])
+        >>> x0 = x1[:, [2, 0, 1]] @ torch.tensor([[0.8, 0.6], [-0.6, 0.8]])
         >>> (Aligned()(x0, x1).x0 - x1).abs().amax() < 1e-6
         tensor(True)
     """

@@ -61,7 +61,7 @@ def alignment(
 
     Example:
         >>> x = torch.tensor([[[1.0, 0.0], [0.0, 2.0], [-1.0, -2.0]]])
-        >>> found = alignment(x, x[:, [1, 0, 2]] @ torch.tensor([[0.0, 1.0], [-1.0, 0.0]]))
+        >>> found = alignment(x, x[:, [1, 0, 2]] @ torch.tensor([[0.8, 0.6], [-0.6, 0.8]]))
         >>> found.permutation
         tensor([[1, 0, 2]])
     """

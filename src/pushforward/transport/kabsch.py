@@ -36,8 +36,8 @@ def kabsch(
     Example:
         >>> x = torch.tensor([[1.0, 0.0], [0.0, 2.0]])
         >>> kabsch(x, torch.tensor([[0.0, 1.0], [-2.0, 0.0]]))
-        tensor([[0., -1.],
-                [1., 0.]])
+        tensor([[ 0., -1.],
+                [ 1.,  0.]])
     """
     require(
         x.shape == y.shape and x.ndim >= 2,
