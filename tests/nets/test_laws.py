@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from pushforward.core import Exact, Incompatible, InvalidInput, align, jvp, null_condition
-from pushforward.nets import MLP, DiT, HashGrid, ResidualMLP, UNet
+from pushforward.nets import EGNN, MLP, DiT, HashGrid, ResidualMLP, UNet
 
 B = 4
 
@@ -29,13 +29,15 @@ NETS = {
     "hash grid": Case(partial(HashGrid, width=32, levels=3, finest=32, entries=6), (3,), False),
     "unet": Case(partial(UNet, width=8, multipliers=(1, 2), attention=4), (2, 8, 8), True),
     "unet, odd sides": Case(partial(UNet, width=8, multipliers=(1, 1, 2), blocks=2, attention=0), (1, 7, 5), True),
+    "egnn": Case(partial(EGNN, width=16, depth=2), (4, 3), True),
+    "egnn of two species": Case(partial(EGNN, width=16, depth=1, species=(0, 1, 0)), (3, 2), True),
     "dit": Case(partial(DiT, width=16, depth=2, heads=2), (1, 4, 6), True),
     "dit, one patch a pixel": Case(partial(DiT, width=16, depth=1, heads=1, patch=1), (2, 3, 3), True),
 }
 TWO = {
     f"{name}, two times": Case(partial(case.build, times=2), case.shape, case.zero, 2)
     for name, case in NETS.items()
-    if name in ("mlp", "residual mlp", "unet", "dit")
+    if name in ("mlp", "residual mlp", "unet", "dit", "egnn")
 }
 NETS |= TWO
 two = pytest.mark.parametrize("case", TWO.values(), ids=TWO)
@@ -149,7 +151,7 @@ def test_forward_mode_equals_the_central_difference(case, sizes, cond, perturbed
 def test_forward_mode_is_differentiable_in_the_parameters(case, perturbed):
     """What MeanFlow without its stop-gradient, and a divergence in a loss, need: reverse over forward mode."""
     net, (x, t) = perturbed(case.build(case.shape)).double(), draws(case, torch.float64)
-    p = next(q for n, q in net.named_parameters() if n.startswith("first") and q.ndim > 1)
+    p = next(q for n, q in net.named_parameters() if n.startswith(("first", "layers.0")) and q.ndim > 1)
 
     def loss():
         _, slope = jvp(net, (x, t), (x.flip(0), torch.ones_like(t)))

@@ -11,6 +11,7 @@ from pushforward.spaces import (
     SE3,
     SO3,
     SPD,
+    Centred,
     Euclidean,
     LogEuclidean,
     Lorentz,
@@ -32,6 +33,9 @@ SPACES = [
     (Euclidean(), (2, 4, 4)),
     (Euclidean(StudentT(3.0)), (3,)),
     (Euclidean(), {"a": (3,), "b": (2, 2)}),
+    (Centred(), (4, 3)),
+    (Centred(), (2, 3, 2)),
+    (Centred(), {"a": (2, 3), "b": (2, 3, 2)}),
     (Sphere(), (2,)),
     (Sphere(), (3,)),
     (Sphere(), (2, 5)),
@@ -354,6 +358,8 @@ R = draw(SO3(), (3, 3), 9, 1)
 ISOMETRIES = [
     (Euclidean(), (3,), lambda x: x @ orthogonal(3, 1).T + 2.0),
     (Sphere(), (4,), lambda x: x @ orthogonal(4, 2).T),
+    (Centred(), (4, 3), lambda x: x @ orthogonal(3, 4).T),
+    (Centred(), (4, 3), lambda x: x[:, [2, 0, 3, 1]]),
     (Torus(), (2,), lambda x: (x + torch.tensor([1.0, 5.0], dtype=F64)).remainder(2 * math.pi)),
     (Lorentz(), (4,), lambda x: x @ boost(3).T),
     (Poincare(), (2,), moebius),
@@ -389,8 +395,14 @@ def symmetric_basis(m):
     return e
 
 
+def centred_basis(n, d):
+    across = torch.linalg.svd(torch.ones(1, n, dtype=F64)).Vh[1:]
+    return torch.einsum("kn,de->kdne", across, torch.eye(d, dtype=F64)).flatten(0, 1)
+
+
 CHARTS = [
     (Euclidean(), (3,), torch.eye(3, dtype=F64)),
+    (Centred(), (4, 2), centred_basis(4, 2)),
     (Torus(), (3,), torch.eye(3, dtype=F64)),
     (Poincare(), (3,), torch.eye(3, dtype=F64)),
     (SPD(), (3, 3), symmetric_basis(3)),

@@ -26,6 +26,7 @@ from pushforward.bench.learned_couplings import LearnedCouplings
 from pushforward.bench.likelihood import LikelihoodSuite
 from pushforward.bench.mesh import MeshSuite
 from pushforward.bench.outliers import Outliers
+from pushforward.bench.particles import ParticlesSuite
 from pushforward.bench.peers import present
 from pushforward.bench.point_process import PointProcess
 from pushforward.bench.rectification import Rectification
@@ -82,6 +83,7 @@ SUITES: dict[str, Budgets] = {
         LikelihoodSuite(moons_steps=300, digits_steps=60, dequantiser_steps=5, moons=200, digits=20, density_steps=10),
     ),
     "mesh": Budgets(MeshSuite(), MeshSuite(steps=100, points=1000)),
+    "particles": Budgets(ParticlesSuite(), ParticlesSuite(steps=60, rows=500, points=200, scored=50)),
     "torsions": Budgets(TorsionsSuite(), TorsionsSuite(steps=200, components=20, rows=200)),
     "se3": Budgets(SE3Suite(), SE3Suite(steps=200, points=500)),
     "so3": Budgets(SO3Suite(), SO3Suite(steps=300, points=50)),

@@ -122,6 +122,22 @@ METHODS: tuple[Method, ...] = (
         recipe="torsions",
     ),
     Method(
+        id="equivariant_flow_matching",
+        family="coupling",
+        room="couplings",
+        paper="Equivariant flow matching, https://arxiv.org/abs/2306.15030; E(n) Equivariant Graph Neural Networks, "
+        "https://arxiv.org/abs/2102.09844",
+        summary="Point sets whose place, direction and numbering do not count: centred noise, an equivariant network, "
+        "sources turned and relabelled towards their data",
+        names=("EquivariantOT", "Aligned", "AlignedDistance"),
+        tests=(
+            "tests/couplings/test_aligned.py",
+            "tests/transport/test_kabsch.py",
+            "tests/nets/test_egnn.py",
+            "tests/spaces/test_centred.py",
+        ),
+    ),
+    Method(
         id="manifold_log_likelihood",
         family="inference",
         room="inference",

@@ -54,15 +54,16 @@ SOLVERS = (
     "Unmask",
 )
 # the source of DataDependent is a function, which no configuration can hold, and TurnedData is such a source; Chain
-# couples more than two, GeodesicCost is a cost, the pairs of Symmetrical are mappings, and Truncated is for the pairs
-# of a trained flow, which are made in Python
-NO_COUPLINGS = ("Chain", "DataDependent", "GeodesicCost", "Symmetrical", "Truncated", "TurnedData")
+# couples more than two, AlignedDistance and GeodesicCost are costs, the pairs of Symmetrical are mappings, and
+# Truncated is for the pairs of a trained flow, which are made in Python
+NO_COUPLINGS = ("AlignedDistance", "Chain", "DataDependent", "GeodesicCost", "Symmetrical", "Truncated", "TurnedData")
 
 
 # the parts of a Product, and so SE3's, are named in Python
 SPACES = (
     "Ball",
     "Box",
+    "Centred",
     "Euclidean",
     "LogEuclidean",
     "Lorentz",
@@ -100,7 +101,7 @@ def kinds() -> Mapping[type, Mapping[str, type]]:
         Convex: _named(objectives, "Power", "Quadratic"),
         Cost: {
             **_named(transport, "CosineDistance", "Hamming", "PNorm", "SquaredEuclidean"),
-            **_named(couplings, "GeodesicCost"),
+            **_named(couplings, "AlignedDistance", "GeodesicCost"),
         },
         Coupling: _named(couplings, *(name for name in couplings.__all__ if name not in NO_COUPLINGS)),
         Distribution: _named(data.toys),
@@ -142,7 +143,9 @@ def kinds() -> Mapping[type, Mapping[str, type]]:
         Tokeniser: _named(data.tokenisers),
         VelocityEstimate: _named(objectives.flow_maps, "Conditional", "Guided"),  # Teacher needs a model
         Weight: _named(objectives.weights),
-        nn.Module: _named(nets, "DiT", "HashGrid", "MLP", "ResidualMLP", "TokenCNN", "TokenTransformer", "UNet"),
+        nn.Module: _named(
+            nets, "DiT", "EGNN", "HashGrid", "MLP", "ResidualMLP", "TokenCNN", "TokenTransformer", "UNet"
+        ),
     }
 
 

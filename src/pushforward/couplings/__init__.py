@@ -7,6 +7,7 @@ known here.
 Learned couplings are modules: they move rows, and are trained with the network under `objectives.Joint`.
 """
 
+from pushforward.couplings.aligned import Aligned
 from pushforward.couplings.barycentric import Barycentric
 from pushforward.couplings.bomb import BombOT
 from pushforward.couplings.car_flow import CARFlow
@@ -15,6 +16,7 @@ from pushforward.couplings.conditional import ConditionalOT
 from pushforward.couplings.cross_flow import CrossFlow
 from pushforward.couplings.data_dependent import DataDependent
 from pushforward.couplings.entropic import EntropicOT
+from pushforward.couplings.equivariant_ot import AlignedDistance, EquivariantOT
 from pushforward.couplings.exact import ExactOT
 from pushforward.couplings.geodesic_cost import GeodesicCost
 from pushforward.couplings.immiscible import Immiscible
@@ -33,6 +35,8 @@ from pushforward.couplings.variational_noise import VariationalNoise
 from pushforward.couplings.weighted import WeightedCFM
 
 __all__ = [
+    "Aligned",
+    "AlignedDistance",
     "Barycentric",
     "BombOT",
     "CARFlow",
@@ -41,6 +45,7 @@ __all__ = [
     "CrossFlow",
     "DataDependent",
     "EntropicOT",
+    "EquivariantOT",
     "ExactOT",
     "GeodesicCost",
     "Immiscible",

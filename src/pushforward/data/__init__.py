@@ -7,6 +7,7 @@ flow (scores, marginal velocities, posteriors) belongs to the oracles; who is pa
 from pushforward.data import loaders, tokenisers, toys, transforms
 from pushforward.data.batches import Arrays, Batches, Distribution, Stream
 from pushforward.data.dataset import Dataset, Loader, random_split
+from pushforward.data.double_well_particles import DoubleWellParticles
 from pushforward.data.layout_code import LayoutCode
 from pushforward.data.loaders import (
     CIFAR10,
@@ -98,6 +99,7 @@ __all__ = [
     "Dequantise",
     "Digits",
     "Distribution",
+    "DoubleWellParticles",
     "EarthPoints",
     "EightGaussians",
     "FashionMNIST",

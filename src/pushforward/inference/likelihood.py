@@ -120,11 +120,12 @@ def _follow(
 
 
 def _on(solver: Any, space: Space | None) -> tuple[Any, Manifold | None]:
-    """The solver for (x, log p) with x in `space`, or else in its own; and that space where it is curved."""
+    """The solver for (x, log p) with x in `space`, or else in its own; and that space where it is curved or thin."""
     space = getattr(solver, "space", None) if space is None else space
     if isinstance(space, Domain) and is_dataclass(solver) and hasattr(solver, "space"):
         return replace(cast(Any, solver), space=Euclidean()), None  # of the flow without walls: log p has none
-    if not isinstance(space, Manifold) or not is_curved(space):
+    thin = getattr(space, "linear", False)  # a subspace: the field's part across it counts nowhere
+    if not isinstance(space, Manifold) or not (thin or is_curved(space)):
         return solver, None
     require(
         is_dataclass(solver) and hasattr(solver, "space"),

@@ -9,6 +9,7 @@ elsewhere.
 
 from pushforward.nets.corner_net import CornerNet
 from pushforward.nets.dit import DiT
+from pushforward.nets.egnn import EGNN
 from pushforward.nets.embeddings import ConditionEmbedding, Context, TimeEmbedding
 from pushforward.nets.event_gru import EventGRU
 from pushforward.nets.flattened import Flattened
@@ -29,6 +30,7 @@ from pushforward.nets.transition_net import TransitionNet
 from pushforward.nets.unet import UNet
 
 __all__ = [
+    "EGNN",
     "MLP",
     "SELU",
     "ConditionEmbedding",

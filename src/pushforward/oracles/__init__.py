@@ -9,6 +9,7 @@ from pushforward.oracles.bures import GaussianTransport, entropic_cross, gaussia
 from pushforward.oracles.gaussian_mixture import GaussianMixture
 from pushforward.oracles.hawkes_process import HawkesProcess
 from pushforward.oracles.independent_gaussians import IndependentGaussians
+from pushforward.oracles.particle_pair import ParticlePair
 from pushforward.oracles.poisson_process import PoissonProcess
 from pushforward.oracles.reference import reference_mixture
 from pushforward.oracles.renewal_process import LogNormalRenewal
@@ -23,6 +24,7 @@ __all__ = [
     "HawkesProcess",
     "IndependentGaussians",
     "LogNormalRenewal",
+    "ParticlePair",
     "PoissonProcess",
     "SimplexAlong",
     "TokenAlong",

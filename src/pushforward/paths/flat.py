@@ -21,9 +21,9 @@ def require_flat_space(name: str, space: object) -> None:
 def require_inside(name: str, part: object, space: object, weights: Tensor) -> None:
     """Raise `Incompatible` where the weights `[T, K]` of the anchors would lead out of a convex part of flat space.
 
-    They lead nowhere else if they are a convex combination: none below 0, and of sum 1.
+    They lead nowhere else if they are a convex combination: none below 0, and of sum 1; nor from a linear subspace.
     """
-    if isinstance(space, Euclidean):
+    if isinstance(space, Euclidean) or getattr(space, "linear", False):
         return
     off = float((weights.sum(1) - 1).abs().max())
     require(

@@ -6,6 +6,7 @@ A space knows no paths, networks or solvers; anything that needs time or learnin
 from pushforward.spaces import meshes
 from pushforward.spaces.ball import Ball
 from pushforward.spaces.box import Box, TruncatedNormal
+from pushforward.spaces.centred import Centred
 from pushforward.spaces.concrete import Concrete
 from pushforward.spaces.curved import is_curved
 from pushforward.spaces.domain import Domain
@@ -38,6 +39,7 @@ __all__ = [
     "Ball",
     "Biharmonic",
     "Box",
+    "Centred",
     "Commute",
     "Concrete",
     "Diffusion",

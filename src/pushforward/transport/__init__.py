@@ -4,10 +4,12 @@ Costs and solvers over cost matrices live here. They know no flows, no paths and
 batch is the business of `couplings`, and distances between samples belong to `metrics`.
 """
 
+from pushforward.transport.alignment import Alignment, alignment
 from pushforward.transport.assignment import Assignment, assignment, auction
 from pushforward.transport.cost import CosineDistance, Cost, PNorm, SquaredEuclidean, squared_euclidean
 from pushforward.transport.exact_plan import ExactPlan, exact_plan
 from pushforward.transport.hamming import Hamming
+from pushforward.transport.kabsch import kabsch
 from pushforward.transport.partial import Partial, PartialAssignment, partial, partial_assignment
 from pushforward.transport.point_entropic_ot import PointEntropic, point_entropic_ot
 from pushforward.transport.points import point_auction
@@ -20,6 +22,7 @@ from pushforward.transport.stable import stable_matching
 from pushforward.transport.unbalanced import Unbalanced, unbalanced
 
 __all__ = [
+    "Alignment",
     "Assignment",
     "CosineDistance",
     "Cost",
@@ -32,10 +35,12 @@ __all__ = [
     "PointEntropic",
     "SquaredEuclidean",
     "Unbalanced",
+    "alignment",
     "assignment",
     "auction",
     "entropic_ot",
     "exact_plan",
+    "kabsch",
     "partial",
     "partial_assignment",
     "point_auction",
