@@ -1,10 +1,12 @@
-"""Shapes written in annotations are enforced while the tests run; doctests find torch and pf.
+"""Shapes written in annotations are enforced in some tests; doctests find torch and pf.
 
-Not in stories and benches: they make calls by the thousand that other tests have had checked, at a third of the speed.
+In doctests, in the laws that every member of a room meets, and in every eighth of the other tests: checks triple what
+calls cost, and elsewhere these come by the thousand.
 """
 
 import sys
 import types
+import zlib
 from collections.abc import Iterator
 
 import pytest
@@ -27,8 +29,10 @@ for room in pf._ROOMS:  # before doctests import modules by path, over the funct
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     """Around a test and the fixtures that it asks for."""
-    unchecked = item.get_closest_marker("story") is not None or "tests/bench/" in item.nodeid
-    config.update("jaxtyping_disable", unchecked)
+    slow = item.get_closest_marker("story") is not None or item.path.parent.name == "bench"
+    always = isinstance(item, pytest.DoctestItem) or item.path.name == "test_laws.py"
+    checked = always or (not slow and zlib.crc32(item.nodeid.encode()) % 8 == 0)
+    config.update("jaxtyping_disable", not checked)
     return (yield)
 
 
