@@ -1,7 +1,6 @@
-"""Shapes written in annotations are enforced in some tests; doctests find torch and pf.
+"""Shapes written in annotations are enforced in every eighth test and in doctests, which find torch and pf.
 
-In doctests, in the laws that every member of a room meets, and in every eighth of the other tests: checks triple what
-calls cost, and elsewhere these come by the thousand.
+The checks triple what a call costs. Laws meet every part of a room, so that an eighth of them meets it, too.
 """
 
 import sys
@@ -30,8 +29,8 @@ for room in pf._ROOMS:  # before doctests import modules by path, over the funct
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     """Around a test and the fixtures that it asks for."""
     slow = item.get_closest_marker("story") is not None or item.path.parent.name == "bench"
-    always = isinstance(item, pytest.DoctestItem) or item.path.name == "test_laws.py"
-    checked = always or (not slow and zlib.crc32(item.nodeid.encode()) % 8 == 0)
+    eighth = zlib.crc32(item.nodeid.encode()) % 8 == 0
+    checked = isinstance(item, pytest.DoctestItem) or (eighth and not slow)
     config.update("jaxtyping_disable", not checked)
     return (yield)
 

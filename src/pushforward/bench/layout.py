@@ -17,7 +17,6 @@ from pushforward.fields import Held
 from pushforward.metrics import alignment, overlap, sliced_wasserstein
 from pushforward.nets import SetTransformer
 from pushforward.objectives import (
-    Beta,
     ElementsGiven,
     LabelsAndSizesGiven,
     LabelsGiven,
@@ -86,7 +85,7 @@ class Layout:
         yield told("other screens of the data", _tidy(other, other_real) | _apart(other, other_real, x, real))
         yield told("boxes dealt anew", _tidy(dealt, real) | _apart(dealt, real, x, real))
         started = time.process_time()
-        objective = LayoutFlow(times=Beta(2.0, 1.0), draw=Stratified())
+        objective = LayoutFlow(draw=Stratified())
         field = self._train(objective, data)
         yield told("training", {"training_cpu_seconds": time.process_time() - started})
         times, screens = torch.linspace(0, 1, 100), {"held-out screens": RicoLayouts.code().decode(x)}

@@ -106,9 +106,9 @@ class Molecules:
         seed: Of everything.
     """
 
-    steps: int = 8000
-    batch: int = 16
-    molecules: int = 1000
+    steps: int = 2400
+    batch: int = 64
+    molecules: int = 500
     seed: int = 0
 
     def measure(self, job: Job) -> Iterator[list[Result]]:
@@ -156,7 +156,7 @@ class Molecules:
             net = TokenTransformer(vocab, mask=True, width=128, depth=4, kernel=7)
         objective = DiscreteFlowMatching(Mixture(Tokens(vocab, mask=True)))
         settings = Training(
-            self.steps, self.batch, 4e-3, 0.0, warmup=min(100, self.steps), ema=0.995, device="cpu", workers=0
+            self.steps, self.batch, 3e-3, 0.0, warmup=min(100, self.steps), ema=0.995, device="cpu", workers=0
         )
         return objective.field(train(net, objective, source, settings, seed=self.seed).net.eval())
 
