@@ -38,10 +38,10 @@ class MeshSuite:
     Every batch simulates as many pairs and learns from all their states; the network is an MLP (4 x 128) on x and t
     whose answer becomes tangent to the face. Followed by Euler with 100 steps. Once with independent pairs, once with
     those of optimal transport by squared ambient distance, a plan for the rows of 16 batches: pairs that are near each
-    other meet no point of rest of the distance on their way, and the speeds that are learned vary seventeen times less.
-    Beside them stand the score of uniform draws, where training starts, and of other draws of the target, below which
-    no model gets but by chance. `off_surface` is the largest distance of a sample from the mesh, in units of the mesh;
-    `seconds` are those of training and sampling.
+    other meet no point of rest of the distance on their way, and the mean square of the speeds that are learned is a
+    seventeenth. Beside them stand the score of uniform draws, where training starts, and of other draws of the target,
+    below which no model gets but by chance. `off_surface` is the largest distance of a sample from the mesh, in units
+    of the mesh; `seconds` are those of training and sampling.
 
     Args:
         file: The mesh and the number of the function.

@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 
 from pushforward.core import Gen, State, align, dot, leaves, like, map_state, randn_like, require, shapes
-from pushforward.spaces._radial import root, rows
+from pushforward.spaces._flat import Flat
 
 __all__ = ["Centred"]
 
 
 @dataclass(frozen=True)
-class Centred:
+class Centred(Flat):
     r"""Sets of N points in R^d whose mean is 0: a linear subspace of R^(N d), flat, of dimension d (N - 1).
 
     .. math:: X = \Big\{x \in \mathbb R^{N \times d} : \sum_i x_i = 0\Big\}, \qquad
@@ -75,10 +75,6 @@ class Centred:
         """u, less its mean."""
         return map_state(self._centre, u)
 
-    def inner(self, x: State, u: State, v: State) -> Tensor:
-        """Dot product `[B]`."""
-        return dot(u, v)
-
     def project(self, x: State) -> State:
         """x, less its mean."""
         return map_state(self._centre, x)
@@ -91,19 +87,6 @@ class Centred:
             "points",
         )
         return sum(math.prod(p.shape[1:-2]) * (p.shape[-2] - 1) * p.shape[-1] for p in leaves(x))
-
-    def log_volume(self, x: State) -> Tensor:
-        """0: the embedding is isometric."""
-        return rows(lambda p: p.new_zeros(p.shape[:1]), x)
-
-    def distance(self, x: State, y: State) -> Tensor:
-        """|y - x| `[B]`; its derivative is 0 where the sets meet."""
-        w = self.log(x, y)
-        return root(dot(w, w))
-
-    def transport(self, x: State, y: State, u: State) -> State:
-        """u."""
-        return u
 
     def pull_back(self, x: State, u: State, v: State) -> State:
         """v; a mean that it has, as those of all stages of a step, is taken off by `move`."""

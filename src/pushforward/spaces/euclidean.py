@@ -8,14 +8,14 @@ import torch
 from torch import Tensor
 
 from pushforward.core import Gen, State, align, dot, event_size, like, map_state, randn_like
-from pushforward.spaces._radial import root, rows
+from pushforward.spaces._flat import Flat
 from pushforward.spaces.student_t import StudentT
 
 __all__ = ["Euclidean"]
 
 
 @dataclass(frozen=True)
-class Euclidean:
+class Euclidean(Flat):
     r"""Flat space R^E, with standard normal noise unless told otherwise; every mapping of tensors is one, too.
 
     .. math:: \exp_x u = x + u, \qquad \log_x y = y - x, \qquad \langle u, v\rangle = \textstyle\sum_i u_i v_i
@@ -61,10 +61,6 @@ class Euclidean:
         """u: every vector is tangent."""
         return u
 
-    def inner(self, x: State, u: State, v: State) -> Tensor:
-        """Dot product `[B]`."""
-        return dot(u, v)
-
     def project(self, x: State) -> State:
         """x."""
         return x
@@ -72,19 +68,6 @@ class Euclidean:
     def dimension(self, x: State) -> int:
         """Number of coordinates of a row."""
         return event_size(x)
-
-    def log_volume(self, x: State) -> Tensor:
-        """0: the coordinates are flat."""
-        return rows(lambda p: p.new_zeros(p.shape[:1]), x)
-
-    def distance(self, x: State, y: State) -> Tensor:
-        """|y - x| `[B]`; its derivative is 0 where the points meet."""
-        w = self.log(x, y)
-        return root(dot(w, w))
-
-    def transport(self, x: State, y: State, u: State) -> State:
-        """u."""
-        return u
 
     def tangent_noise(self, x: State, *, generator: Gen = None) -> State:
         """Standard normal draws."""

@@ -6,14 +6,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pushforward.core import Gen, State, align, dot, event_size, like, map_state, rand, randn_like, require
-from pushforward.spaces._radial import root, rows
+from pushforward.core import Gen, State, align, event_size, like, map_state, rand, randn_like, require
+from pushforward.spaces._flat import Flat
+from pushforward.spaces._radial import rows
 
 __all__ = ["Torus"]
 
 
 @dataclass(frozen=True)
-class Torus:
+class Torus(Flat):
     r"""The flat torus [0, P)^n, with uniform noise; angles unless told otherwise.
 
     .. math:: \exp_x u = (x + u) \bmod P, \qquad \log_x y = (y - x) - P \,\mathrm{round}\frac{y - x}{P}
@@ -83,10 +84,6 @@ class Torus:
         """u: every vector is tangent."""
         return u
 
-    def inner(self, x: State, u: State, v: State) -> Tensor:
-        """Dot product `[B]`."""
-        return dot(u, v)
-
     def project(self, x: State) -> State:
         """x, wrapped."""
         return map_state(self._wrap, x)
@@ -94,19 +91,6 @@ class Torus:
     def dimension(self, x: State) -> int:
         """Number of coordinates of a row."""
         return event_size(x)
-
-    def log_volume(self, x: State) -> Tensor:
-        """0: the coordinates are flat."""
-        return rows(lambda p: p.new_zeros(p.shape[:1]), x)
-
-    def distance(self, x: State, y: State) -> Tensor:
-        """Length `[B]` of the logarithm."""
-        w = self.log(x, y)
-        return root(dot(w, w))
-
-    def transport(self, x: State, y: State, u: State) -> State:
-        """u."""
-        return u
 
     def pull_back(self, x: State, u: State, v: State) -> State:
         """v."""
